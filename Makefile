@@ -1,0 +1,56 @@
+# `make run` and `make test` work in a fresh clone with nothing but Python 3.11+, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= data
+PORT ?= 8000
+BENCH ?= all
+WORKERS ?= 2
+
+.PHONY: install run test check bench kill lock clean
+
+install: $(BIN)/.installed
+
+# Hashes are checked; the project's own distributions are installed in place.
+$(BIN)/.installed: requirements/lock.txt sdk/pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e sdk -e core $(addprefix -e ,$(patsubst %/,%,$(dir $(wildcard plugins/*/pyproject.toml))))
+	touch $@
+
+run: install
+	$(BIN)/assigntask run --data $(DATA) --port $(PORT)
+
+test: install browser
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+# The pages' tests drive Debian's Chromium; elsewhere set CHROMIUM to one that is there.
+.PHONY: browser
+browser:
+	@if [ -z "$$CHROMIUM" ] && ! command -v chromium >/dev/null; then \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "Chromium is missing: install it, or set CHROMIUM to its path" >&2; exit 1; fi; fi
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=sdk/src:core/src:plugins/reporting/src $(BIN)/lint-imports
+	$(BIN)/assigntask-sdk check plugins/reporting
+
+bench: install
+	$(BIN)/python -m bench $(BENCH)
+
+kill: install
+	ASSIGNTASK_KILLS=200 $(BIN)/python -m pytest -m kill -n $(WORKERS)
+
+# After a change of a pyproject.toml: the versions that everybody gets.
+lock: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-package assigntask --no-emit-package assigntask-sdk \
+	  --extra test -o requirements/lock.txt \
+	  sdk/pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) requirements/development.in
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
