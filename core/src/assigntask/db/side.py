@@ -1,0 +1,34 @@
+"""A small store of its own beside the database: what must not be in the database, nor in its backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool, StaticPool
+
+
+def open_side_store(url: str) -> sa.Engine:
+    """`sqlite:///file`, `sqlite://` (in memory) or `postgresql://…`. What is deleted is overwritten.
+
+    Calls are short and keyed; they may come from any thread.
+    """
+    if url.startswith("postgresql://"):
+        return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=4)
+    in_memory = url in ("sqlite://", "sqlite:///:memory:")
+    if not in_memory:
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": 10},
+        poolclass=StaticPool if in_memory else QueuePool,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own connection
+        for pragma in ("journal_mode=DELETE", "synchronous=FULL", "secure_delete=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
