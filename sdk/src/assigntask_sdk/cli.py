@@ -1,0 +1,117 @@
+"""The command `assigntask-sdk`: start an app, check it, print the manifest's schema.
+
+Exit status: 0 done, 1 there are problems, 2 the command was called wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from .checking import Checked, asks
+from .checking import check as check_app
+from .manifest import Manifest, json_schema
+from .new import NotWritten, write_app
+
+app = typer.Typer(
+    name="assigntask-sdk",
+    help="Write apps for AssignTask.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_OUT = Console(highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help='The app\'s id, for example "due-guard".')],
+    directory: Annotated[
+        Path | None, typer.Option(help="Where to write it; left out, a folder of that name here.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a small app that works: it refuses tasks without a due date. Its test passes as written."""
+    target = directory if directory is not None else Path(name)
+    try:
+        written = write_app(name, target)
+    except NotWritten as error:
+        _fail(error.code, error.message, status=2 if error.code == "bad_name" else 1)
+    for path in written:
+        _OUT.print(str(path))
+    _OUT.print(
+        f"\nNext:\n  cd {target}\n  python3 -m venv .venv && .venv/bin/pip install -e '.[test]'\n"
+        "  .venv/bin/pytest\n  .venv/bin/assigntask-sdk check"
+    )
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="The app's project, or its package.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
+) -> None:
+    """Check manifest, hooks and signatures, and say what the app asks an admin for."""
+    checked = check_app(path)
+    if as_json:
+        typer.echo(json.dumps(checked.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _print(checked)
+    if checked.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of app.toml, for editors."""
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    app()
+
+
+def _fail(code: str, message: str, *, status: int) -> NoReturn:
+    typer.echo(f"{message} [{code}]", err=True)
+    raise typer.Exit(status)
+
+
+def _print(checked: Checked) -> None:
+    for problem in checked.problems:
+        _OUT.print(Text.assemble(str(problem), (f" [{problem.code}]", "dim")))
+    if checked.cause is not None:
+        _OUT.print(Text(f"  {checked.cause}", "dim"))
+    if checked.problems:
+        _OUT.print(f"\n{_count(len(checked.problems), 'problem')}.")
+        return
+    if checked.manifest is not None:
+        _print_asks(checked.manifest)
+
+
+def _print_asks(manifest: Manifest) -> None:
+    """What the consent page would say, less the real values."""
+    _OUT.print(Text(f"{manifest.name} {manifest.version} ({manifest.id}): no problems.", "bold"))
+    wants = asks(manifest)
+    for kind, title in (("required", "It needs to"), ("optional", "An admin may also let it")):
+        for name, scope in wants[kind].items():
+            power = ", a power" if scope["power"] else ""
+            _OUT.print(f"{title}: {scope['words']} ({name}{power})\n    because: {scope['reason']}")
+    for hook, details in wants["by_hook"].items():
+        words = ", ".join(wants["details"][detail] for detail in details) or "nothing but ids"
+        _OUT.print(f"For {hook} it gets: {words}")
+    for contact, details in wants["contacts"].items():
+        _OUT.print(f"From the {contact} contact it asks for: {', '.join(details.values())}")
+    _OUT.print(f"It connects to: {', '.join(wants['egress']) or 'nothing outside'}")
+    _OUT.print(f"Its storage is kept for {_count(wants['retention_days'], 'day')} after it is uninstalled.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""`app.toml`: what an app says of itself, what it asks for and why."""
+
+from .difference import Difference, compare
+from .model import Contact, Manifest, Scopes, Setting, SettingValue, Vendor
+from .problems import ManifestError, Problem
+from .reading import load, parse
+from .schema import json_schema
+
+__all__ = [
+    "Contact",
+    "Difference",
+    "Manifest",
+    "ManifestError",
+    "Problem",
+    "Scopes",
+    "Setting",
+    "SettingValue",
+    "Vendor",
+    "compare",
+    "json_schema",
+    "load",
+    "parse",
+]

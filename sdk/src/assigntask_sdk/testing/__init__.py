@@ -1,0 +1,32 @@
+"""The test kit: an app's tests run against the real host, in memory.
+
+    async def test_my_app(host: HostUnderTest) -> None:
+        task = await host.create_task("Write the report")
+        assert await host.badges(task) == {task.id: [Badge("no due date")]}
+
+The fixture `host` comes with the SDK and needs no configuration; `Host.open` is the same without pytest.
+"""
+
+from .host import Host, NoHost
+from .limits import OverLimit, within_limits
+from .protocol import (
+    Clock,
+    HostUnderTest,
+    LedgerEntry,
+    PersonUnderTest,
+    ReportedProblem,
+    TaskUnderTest,
+)
+
+__all__ = [
+    "Clock",
+    "Host",
+    "HostUnderTest",
+    "LedgerEntry",
+    "NoHost",
+    "OverLimit",
+    "PersonUnderTest",
+    "ReportedProblem",
+    "TaskUnderTest",
+    "within_limits",
+]
