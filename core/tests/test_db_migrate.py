@@ -65,7 +65,7 @@ def versions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def empty_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> str:
+def empty_url(database_url: str, tmp_path: Path) -> str:
     """A database without any table, on the same kind of server."""
     if database_url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'empty.db'}"

@@ -64,10 +64,11 @@ async def test_two_units_in_a_deadlock_are_both_stored_in_the_end(counters: Data
 
 
 async def test_a_unit_that_always_collides_is_given_up_after_four_runs(counters: Database, write: Write) -> None:
-    runs = []
+    runs: list[str] = []
 
     def collide(conn: Connection) -> None:
-        runs.append(raise_by_one(conn, "a"))
+        raise_by_one(conn, "a")
+        runs.append("a")
         conn.execute(text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"))
 
     with pytest.raises(DatabaseBusy, match="collided"):

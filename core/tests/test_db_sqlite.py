@@ -103,7 +103,7 @@ async def test_nobody_is_answered_before_the_commit(notes: Database) -> None:
     async def add_and_look(number: int) -> int:
         await notes.write(add, number)
         return notes.read_inline(
-            lambda conn: conn.execute(text("SELECT id FROM note WHERE id = :n"), {"n": number}).scalar_one()
+            lambda conn: int(conn.execute(text("SELECT id FROM note WHERE id = :n"), {"n": number}).scalar_one())
         )
 
     assert await asyncio.gather(*(add_and_look(n) for n in range(100))) == list(range(100))
@@ -197,9 +197,7 @@ async def test_two_processes_write_one_file_without_losing_a_row(notes: Database
     await notes.close()
 
 
-async def test_a_file_locked_by_another_program_is_reported_to_all_who_wait(
-    notes: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_locked_by_another_program_is_reported_to_all_who_wait(notes: Database) -> None:
     await notes.write(lambda conn: conn.execute(text("PRAGMA busy_timeout=50")).close())
     path = notes.url.removeprefix("sqlite:///")
     other = sqlite3.connect(path, isolation_level=None)
@@ -252,8 +250,10 @@ def test_a_missing_folder_a_folder_and_a_file_of_another_kind_are_told_apart(tmp
 async def test_a_database_in_memory_has_one_content_for_every_way_in(memory: Database) -> None:
     before = memory.data_version()
     await memory.write(add, 1)
-    assert memory.data_version() != before
+    after = memory.data_version()
+    assert after != before
     assert await memory.read(count) == 1
+    assert memory.data_version() == after
     assert memory.read_inline(count) == 1
     assert await asyncio.to_thread(memory.read_inline, count) == 1
     assert await memory.write(lambda conn: memory.read_inline(count)) == 1

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from assigntask.db import postgresql, sqlite
+from assigntask.db import postgresql, sqlite_connection
 from assigntask.db.database import parse
 from assigntask.db.errors import DatabaseUrlInvalid, DatabaseVersion
 
@@ -55,15 +55,15 @@ def migrate(url: str, *, versions: Path = VERSIONS) -> None:
     """
     dialect, parsed = parse(url)
     if dialect == "sqlite":
-        path = sqlite.file_of(parsed)
+        path = sqlite_connection.file_of(parsed)
         if path is None:
             raise DatabaseUrlInvalid("A database in memory can't be reached by address: migrate a file.")
         try:
             _migrate_sqlite(path, versions)
         except OSError as error:
-            raise sqlite.cannot_open(error, path) from error
+            raise sqlite_connection.cannot_open(error, path) from error
         except (sqlite3.Error, DBAPIError) as error:
-            if (known := sqlite.explain(error, path)) is None:
+            if (known := sqlite_connection.explain(error, path)) is None:
                 raise
             raise known from error
     else:
@@ -132,7 +132,7 @@ def is_current(conn: Connection, versions: Path = VERSIONS) -> bool:
 
 
 def _migrate_sqlite(path: str, versions: Path) -> None:
-    raw = sqlite.connect(path, lock_seconds=WAIT_SECONDS)
+    raw = sqlite_connection.connect(path, lock_seconds=WAIT_SECONDS)
     with closing(raw):
         engine = create_engine("sqlite://", creator=lambda: raw, poolclass=NullPool, hide_parameters=True)
         with engine.connect() as conn:

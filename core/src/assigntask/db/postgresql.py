@@ -43,7 +43,8 @@ _DURABLE_COMMITS = frozenset({"on", "remote_apply"})
 
 def driver_url(url: URL) -> URL:
     """``url`` for the psycopg driver. Raises DatabaseUrlInvalid, never repeating the address."""
-    if "@" in (url.host or "") or not url.database:
+    # An unescaped password ends up in pieces in what follows it, and from there in messages.
+    if not url.database or "@" in (url.host or "") + url.database:
         raise DatabaseUrlInvalid(
             "A PostgreSQL address is postgresql://USER@HOST/NAME; in a password write @ as %40, / as %2F."
         )

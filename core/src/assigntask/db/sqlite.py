@@ -1,10 +1,7 @@
 """SQLite: one thread writes, every thread that reads has a connection of its own."""
 
-import itertools
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,136 +13,13 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from assigntask.db.errors import (
-    DatabaseBusy,
-    DatabaseClosed,
-    DatabaseDamaged,
-    DatabaseError,
-    DatabaseFull,
-    DatabaseMisused,
-    DatabaseNotDurable,
-    DatabaseUnreachable,
-    DatabaseUrlInvalid,
-)
+from assigntask.db.errors import DatabaseClosed, DatabaseError, DatabaseMisused
 from assigntask.db.group import Aborted, GroupCommit
+from assigntask.db.sqlite_connection import cannot_open, connect, explain, file_of
 from assigntask.db.types import json_text
 from assigntask.db.unit import Unit, UnitConnection, settle
 
 T = TypeVar("T")
-
-LOCK_SECONDS = 10.0
-_PRIMARY_CODE = 0xFF  # the low byte of an extended result code
-
-
-def file_of(url: URL) -> str | None:
-    """The path that an ``sqlite:`` address names, None for a database in memory."""
-    if url.query or url.host:
-        raise DatabaseUrlInvalid(
-            "An SQLite address is sqlite:///FILE (three slashes before a relative path, four before an "
-            "absolute one), without host and without parameters."
-        )
-    return None if url.database in (None, "", ":memory:") else url.database
-
-
-def connect(path: str | None, *, reads_only: bool = False, lock_seconds: float = LOCK_SECONDS) -> sqlite3.Connection:
-    """A connection with every setting that durability, privacy and integrity need.
-
-    ``isolation_level=None`` turns off the driver's own idea of when a transaction begins. A new file
-    is readable by its owner alone, and so are the files that SQLite puts beside it.
-    """
-    if path is not None:
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    raw = sqlite3.connect(
-        path or ":memory:",
-        timeout=lock_seconds,
-        isolation_level=None,
-        check_same_thread=False,  # closed by another thread than its own
-        cached_statements=512,
-    )
-    try:
-        if path is not None:
-            _use_wal(raw, path, lock_seconds)
-        for setting in (
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "secure_delete=ON",
-            "temp_store=MEMORY",
-            "trusted_schema=OFF",
-            "journal_size_limit=67108864",
-        ):
-            raw.execute(f"PRAGMA {setting}")
-        if reads_only:
-            raw.execute("PRAGMA query_only=ON")
-    except BaseException:
-        raw.close()
-        raise
-    return raw
-
-
-def _use_wal(raw: sqlite3.Connection, path: str, lock_seconds: float) -> None:
-    # The switch asks for an exclusive lock without waiting for it, hence the loop.
-    until = time.monotonic() + lock_seconds
-    while True:
-        try:
-            mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
-            if mode != "wal":
-                mode = raw.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-            continue
-        if mode != "wal":
-            raise DatabaseNotDurable(
-                f"{path} lies where SQLite can't keep a write-ahead log (a network share?): put it on a local disk."
-            )
-        return
-
-
-_BUSY = (
-    DatabaseBusy,
-    f"Another process has kept {{path}} locked for {LOCK_SECONDS:.0f} s. End whatever else is using the file "
-    "(a second server, an import, a database browser), then try again.",
-)
-_DAMAGED = (
-    DatabaseDamaged,
-    "{path} is not a sound SQLite database: put back a backup, or name another file.",
-)
-_MEANINGS: dict[int, tuple[type[DatabaseError], str]] = {
-    sqlite3.SQLITE_BUSY: _BUSY,
-    sqlite3.SQLITE_LOCKED: _BUSY,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_FULL: (
-        DatabaseFull,
-        "The disk of {path} is full: make room, then try again. Nothing was changed.",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        DatabaseUnreachable,
-        "{path} can't be opened: check that it is a file and that it and its folder are yours.",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        DatabaseMisused,
-        "{path} can only be read here: a change belongs in write(), and the file and its folder must be writable.",
-    ),
-}
-
-
-def explain(error: BaseException, path: str) -> DatabaseError | None:
-    """The coded error for what SQLite reported; None when the error is the caller's own affair."""
-    raw = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(raw, sqlite3.Error):
-        return None
-    kind, message = _MEANINGS.get(getattr(raw, "sqlite_errorcode", 0) & _PRIMARY_CODE, (None, ""))
-    return None if kind is None else kind(message.format(path=path))
-
-
-def cannot_open(error: OSError, path: str) -> DatabaseUnreachable:
-    """What the operating system's refusal of ``path`` means."""
-    return DatabaseUnreachable(
-        f"{path} can't be opened ({error.strerror}): create its folder, or name another file with --database."
-    )
 
 
 class SqliteLane:
@@ -197,6 +71,10 @@ class SqliteLane:
     def close(self) -> None:
         self.conn.give_back()
 
+    def state(self) -> tuple[int, int]:
+        """Differs after anything was changed through this connection."""
+        return self._raw.total_changes, self._raw.execute("PRAGMA schema_version").fetchone()[0]
+
 
 class _Reader:
     """One thread's connection for reading."""
@@ -206,12 +84,23 @@ class _Reader:
         self.conn = UnitConnection(engine)
         self.raw = _driver(self.conn)
         self.in_use = threading.RLock()  # so that nobody closes it in the middle of a read
+        self.closed = False
         self.seen: int | None = None
         self.generation = 0
+
+    def changed(self) -> bool:
+        """Whether anything was committed, by whomever, since this was asked last."""
+        with self.in_use:
+            if self.closed:
+                raise DatabaseClosed
+            before, self.seen = self.seen, self.raw.execute("PRAGMA data_version").fetchone()[0]
+        return before != self.seen
 
     def run(self, call: Callable[[Connection], T]) -> T:
         """``call`` sees one state of the database, also when it reads again inside itself."""
         with self.in_use:
+            if self.closed:
+                raise DatabaseClosed
             if self.raw.in_transaction:
                 return call(self.conn)
             self.raw.execute("BEGIN")
@@ -224,6 +113,7 @@ class _Reader:
 
     def close(self) -> None:
         with self.in_use:
+            self.closed = True
             self.conn.give_back()
 
 
@@ -273,13 +163,11 @@ class SqliteFile:
         A thread inside a read keeps the number that belongs to the state it sees.
         """
         reader = self._reader()
-        if reader.raw.in_transaction:
+        if not reader.closed and reader.raw.in_transaction:
             return reader.generation
-        seen = reader.raw.execute("PRAGMA data_version").fetchone()[0]
-        if seen != reader.seen:
+        if reader.changed():
             with self._guard:
                 self._generation += 1
-            reader.seen = seen
         reader.generation = self._generation
         return reader.generation
 
@@ -317,14 +205,13 @@ class SqliteMemory:
     """A database in memory: it exists on one connection only, so every unit runs on the writer's."""
 
     def __init__(self) -> None:
-        commits = itertools.count(1)
-        self._commits = 0
-
-        def committed() -> None:
-            self._commits = next(commits)
-
         self._lane = SqliteLane(UnitConnection(_engine(lambda: connect(None))))
-        self._writer = GroupCommit(lambda: self._lane, name="db-writer", committed=committed)
+        self._version, self._state = 0, self._lane.state()
+        self._writer = GroupCommit(lambda: self._lane, name="db-writer", committed=self._note_changes)
+
+    def _note_changes(self) -> None:
+        before, self._state = self._state, self._lane.state()
+        self._version += before != self._state
 
     def write(self, unit: Unit[Any]) -> None:
         self._writer.submit(unit)
@@ -343,7 +230,7 @@ class SqliteMemory:
         return unit.wait()
 
     def data_version(self) -> int:
-        return self._commits
+        return self._version
 
     def explain(self, error: BaseException) -> DatabaseError | None:
         return explain(error, "the database in memory")
