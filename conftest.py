@@ -10,22 +10,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from assigntask.db import Database
-from assigntask.db.migrate import has_revisions, migrate
-from assigntask.db.tables import metadata
+from assigntask.db.migrate import migrate
 
 
 def make_template(url: str) -> None:
     """Gives the empty database at `url` its tables, as an installation would get them."""
-    if has_revisions():
-        migrate(url)
-        return
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    metadata.create_all(engine)
-    engine.dispose()
+    migrate(url)
 
 
 def _with_name(server: str, name: str) -> str:

@@ -20,6 +20,7 @@ class Settings:
     subject_keys: str
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     strict: bool = False  # blocks over the limits are errors, as in tests
+    hook_limits: Mapping[str, float] = field(default_factory=dict)  # seconds, where they are not the contract's
 
     @classmethod
     def of(

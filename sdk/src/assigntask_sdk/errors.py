@@ -137,8 +137,9 @@ class Invalid(AppError):
 class Vetoed(AppError):
     code = "vetoed"
 
-    def __init__(self, app: str, reason: str, field: str | None = None) -> None:
-        super().__init__(f"{app} refuses this change: {reason}", app=app, reason=reason, field=field)
+    def __init__(self, app: str, reason: str, field: str | None = None, *, name: str | None = None) -> None:
+        """`app` is the id; `name` is what people call it."""
+        super().__init__(f"{name or app} refuses this change: {reason}", app=app, reason=reason, field=field)
 
     @property
     def app(self) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool, StaticPool
+
+from assigntask.db.postgresql import make_engine
 
 
 def open_side_store(url: str) -> sa.Engine:
@@ -14,12 +17,13 @@ def open_side_store(url: str) -> sa.Engine:
     Calls are short and keyed; they may come from any thread.
     """
     if url.startswith("postgresql://"):
-        return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=4)
+        return make_engine(make_url(url), connections=4)
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
     if not in_memory:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = sa.create_engine(
         url,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": 10},
         poolclass=StaticPool if in_memory else QueuePool,
     )
