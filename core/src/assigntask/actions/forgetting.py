@@ -1,0 +1,154 @@
+"""Forgetting a person: here at once, and asked of everybody who was given something about them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from assigntask.db import tables as t
+from assigntask.db.database import Database
+from assigntask.people import contacts, doers, organisations, people
+from assigntask.people.facts import Doer
+
+from . import withdrawal
+from .ledger import Acts, Keys
+
+Clock = Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """`recipients`: the installations, also past ones, that had been given something about the person."""
+
+    person_id: str
+    recipients: tuple[str, ...]
+
+
+class Forgetting:
+    """Everything but the key goes in one transaction. The key goes last: until then the ledger can tell whom it
+    was about, and a process that dies in between leaves what `sweep` finishes.
+    """
+
+    def __init__(self, db: Database, ledger: Acts, keys: Keys, clock: Clock) -> None:
+        self._db = db
+        self._ledger = ledger
+        self._keys = keys
+        self._clock = clock
+
+    async def forget(self, doer: Doer, person_id: str) -> Forgotten:
+        """Asked for by the person, an admin or the operator. A second time nothing happens.
+
+        Raises NotAllowed, NotFound, HostError `last_admin`.
+        """
+        forgotten, subject_id = await self._db.write(_forget, doer, person_id, self._ledger, self._clock())
+        await asyncio.to_thread(self._keys.destroy, subject_id)
+        return forgotten
+
+    async def sweep(self) -> list[str]:
+        """Destroys what keys of forgotten people there still are; the ids of those people."""
+        left: list[str] = []
+        for person_id, subject_id in await self._db.read(_all_forgotten):
+            if await asyncio.to_thread(self._keys.exists, subject_id):
+                await asyncio.to_thread(self._keys.destroy, subject_id)
+                left.append(person_id)
+        return left
+
+
+def _forget(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.datetime) -> tuple[Forgotten, str]:
+    organisation_id = doer.organisation_id
+    organisations.raise_epoch(conn, organisation_id)
+    acting = doer if doer.person_id == person_id else doers.current(conn, doer)
+    doers.require_self(acting, person_id, "have somebody forgotten", or_admin=True)
+    person = people.get(conn, organisation_id, person_id)
+    if person.state == "forgotten":
+        return Forgotten(person_id, ()), person.subject_id
+    # While the key is there and the person has a name: afterwards nobody could tell any more who was given what.
+    recipients = ledger.recipients(conn, organisation_id, person)
+    facts = {"recipients": recipients, "apps": _apps(conn, organisation_id, recipients)}
+    ledger.act(conn, organisation_id, "erasure", doer=doer, facts=facts, subjects=[person])
+    scrubbed = people.scrub(conn, organisation_id, person_id, now)
+    told = withdrawal.installed(conn, organisation_id, among=recipients)
+    _clear(conn, organisation_id, person_id)
+    # Uninstalled ones too: what such an app stored is kept until its retention is over.
+    states = ("active", "disabled", "uninstalled")
+    told = withdrawal.installed(conn, organisation_id, among=recipients, states=states)
+    withdrawal.tell(conn, doer, scrubbed, told, now, kind="person.forgotten")
+    return Forgotten(person_id, tuple(recipients)), person.subject_id
+
+
+def _clear(conn: Connection, organisation_id: str, person_id: str) -> None:
+    """What apps stored about them, their settings, whom they were a contact for, where they came from.
+
+    Objections and restrictions stay, which are an id and a date: what was refused must not be given after all.
+    """
+    _wipe_stores(conn, organisation_id, person_id)
+    conn.execute(
+        sa.delete(t.enrolment).where(
+            t.enrolment.c.organisation_id == organisation_id, t.enrolment.c.person_id == person_id
+        )
+    )
+    contacts.clear_person(conn, organisation_id, person_id)
+    _clear_app_contacts(conn, organisation_id, person_id)
+    conn.execute(
+        sa.update(t.import_source)
+        .where(
+            t.import_source.c.organisation_id == organisation_id,
+            t.import_source.c.kind == "person",
+            t.import_source.c.record_id == person_id,
+        )
+        .values(record_id=None)
+    )
+
+
+def _wipe_stores(conn: Connection, organisation_id: str, person_id: str) -> None:
+    theirs = (
+        t.store.c.organisation_id == organisation_id,
+        t.store.c.owner_kind == "person",
+        t.store.c.owner_id == person_id,
+    )
+    used = sa.select(t.store.c.installation_id).where(*theirs).distinct().order_by(t.store.c.installation_id)
+    for installation_id in conn.execute(used).scalars().all():
+        usage = (
+            t.store_usage.c.organisation_id == organisation_id,
+            t.store_usage.c.installation_id == installation_id,
+        )
+        # The usage row first, as whoever writes to the store takes it first too.
+        conn.execute(sa.select(t.store_usage.c.bytes).where(*usage).with_for_update())
+        mine = (*theirs, t.store.c.installation_id == installation_id)
+        freed = conn.execute(sa.select(sa.func.coalesce(sa.func.sum(t.store.c.size), 0)).where(*mine)).scalar_one()
+        conn.execute(sa.delete(t.store).where(*mine))
+        conn.execute(sa.update(t.store_usage).where(*usage).values(bytes=t.store_usage.c.bytes - int(freed)))
+
+
+def _clear_app_contacts(conn: Connection, organisation_id: str, person_id: str) -> None:
+    query = sa.select(t.installation.c.id, t.installation.c.contacts).where(
+        t.installation.c.organisation_id == organisation_id
+    )
+    for row in conn.execute(query.order_by(t.installation.c.id)).all():
+        rest = {kind: known for kind, known in row.contacts.items() if known != person_id}
+        if len(rest) < len(row.contacts):
+            conn.execute(
+                sa.update(t.installation)
+                .where(t.installation.c.organisation_id == organisation_id, t.installation.c.id == row.id)
+                .values(contacts=rest)
+            )
+
+
+def _apps(conn: Connection, organisation_id: str, installations: Sequence[str]) -> list[str]:
+    query = sa.select(t.installation.c.app_id).where(
+        t.installation.c.organisation_id == organisation_id, t.installation.c.id.in_(sorted(installations))
+    )
+    return sorted(set(conn.execute(query).scalars()))
+
+
+def _all_forgotten(conn: Connection) -> list[tuple[str, str]]:
+    """Of every organisation: a sweep is the host's own."""
+    query = sa.select(t.person.c.organisation_id, t.person.c.id, t.person.c.subject_id).where(
+        t.person.c.state == "forgotten"
+    )
+    return [(row.id, row.subject_id) for row in conn.execute(query.order_by(t.person.c.organisation_id, t.person.c.id))]

@@ -1,0 +1,1 @@
+"""Organisations, departments, people, roles and contacts."""
