@@ -1,0 +1,215 @@
+"""Facts to records: only what is opened, with people as this installation may know them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+from assigntask.grants.grant import Grant
+from assigntask.ledger.entry import RecordSeen, Subject, Value
+from assigntask.people.facts import DepartmentFacts, OrganisationFacts, PersonFacts
+from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts
+from assigntask_sdk.details import DETAILS, About, DetailClass
+from assigntask_sdk.records import RECORDS, DepartmentCount, Person, Record
+
+Facts = OrganisationFacts | DepartmentFacts | ProjectFacts | TaskFacts | CommentFacts | AttachmentFacts | PersonFacts
+
+MENTION = re.compile(r"<@([0-9a-f-]{36})>")
+NOTHING: frozenset[str] = frozenset()
+WITHHELD = Person({"withheld": True})
+
+NAME = frozenset({"person.name"})
+DEPARTMENTS = frozenset({"task.departments"})
+IDENTIFYING = frozenset(d.name for d in DETAILS.values() if d.klass is DetailClass.IDENTIFYING)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one release is about to pass, as the ledger will say it."""
+
+    details: set[str] = field(default_factory=set)
+    records: list[tuple[RecordSeen, frozenset[str]]] = field(default_factory=list)
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    values: dict[tuple[str, str], Value] = field(default_factory=dict)
+
+    def note(self, record: RecordSeen, passed: frozenset[str]) -> None:
+        self.records.append((record, passed))
+        self.details |= passed
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Those who are named by the facts, and how many active people each department has."""
+
+    by_id: Mapping[str, PersonFacts]
+    department_sizes: Mapping[str, int]
+
+
+class Projection:
+    """One release: turns facts into records and keeps what it passed in `seen`."""
+
+    def __init__(self, grant: Grant, details: frozenset[str], people: People) -> None:
+        self._grant = grant
+        self._details = details
+        self._people = people
+        self.seen = Seen()
+
+    def record(self, facts: Facts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Record | None:
+        """None where the whole record is withheld: what a withheld person wrote is absent.
+
+        `own`: details of this very person that are opened beside the grant (a contact's). `told`: details that
+        the record tells by its place alone ("viewer.change").
+        """
+        if isinstance(facts, PersonFacts):
+            return self.person(facts, own, told)
+        author = facts.author if isinstance(facts, (CommentFacts, AttachmentFacts)) else None
+        if author is not None and self._grant.withholds(author):
+            return None
+        plan = plan_for(facts.kind, self._details)
+        values: dict[str, Any] = {"id": facts.id, "version": facts.version}
+        values.update(zip(plan.fields, plan.read(facts), strict=True))
+        for name, read in plan.special:
+            values[name] = read(facts, self)
+        self.seen.note(RecordSeen(facts.kind, facts.id, facts.version), plan.details | told if told else plan.details)
+        if plan.about_author:
+            self._note_author(facts)
+        return RECORDS[facts.kind](values)
+
+    def person(self, facts: PersonFacts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Person:
+        if self._withholds(facts):
+            return WITHHELD
+        return self._shown(facts, self._details | own if own else self._details, told)
+
+    def _withholds(self, facts: PersonFacts) -> bool:
+        return facts.state == "forgotten" or self._grant.withholds(facts.id)
+
+    def _shown(self, facts: PersonFacts, details: frozenset[str], told: frozenset[str] = NOTHING) -> Person:
+        values: dict[str, Any] = {"id": self._grant.pairwise(facts.id), "version": facts.version, "withheld": False}
+        plan = plan_for("person", details)
+        values.update(zip(plan.fields, plan.read(facts), strict=True))
+        for field_name, read in plan.special:
+            values[field_name] = read(facts, self)
+        subject = self._note_person(facts, plan.details | told if told else plan.details)
+        for name in plan.details & IDENTIFYING:
+            value = values[name.partition(".")[2]]
+            if value is not None:
+                self.seen.values[facts.subject_id, name] = Value(subject, name, str(value))
+        return Person(values)
+
+    def _note_person(self, facts: PersonFacts, passed: frozenset[str]) -> Subject:
+        subject = Subject(facts.subject_id, self._grant.generation(facts.id))
+        self.seen.subjects[facts.subject_id] = subject
+        self.seen.note(RecordSeen("person", facts.id, facts.version, subject), passed)
+        return subject
+
+    def person_by_id(self, person_id: str | None) -> Person | None:
+        if person_id is None:
+            return None
+        facts = self._people.by_id.get(person_id)
+        return WITHHELD if facts is None else self.person(facts)
+
+    def people_by_id(self, person_ids: tuple[str, ...]) -> tuple[Person, ...]:
+        """One marker stands for all who are withheld, so that it tells neither who nor how many."""
+        people = [person for person_id in person_ids if (person := self.person_by_id(person_id))]
+        shown = [person for person in people if not person.withheld]
+        return (*shown, WITHHELD) if len(shown) < len(people) else tuple(shown)
+
+    def text(self, text: str) -> str:
+        """Mentions become the name, where it is opened, else the id that only this installation knows."""
+        return MENTION.sub(self._mention, text) if "<@" in text else text
+
+    def departments(self, person_ids: tuple[str, ...]) -> tuple[DepartmentCount, ...]:
+        """Counts of assignees; those who are withheld are not counted."""
+        counts: dict[str, int] = {}
+        for person_id in person_ids:
+            facts = self._people.by_id.get(person_id)
+            if facts is None or self._withholds(facts):
+                continue
+            # The count comes from the person's record: when that changes, the task's revision stays.
+            self._note_person(facts, DEPARTMENTS)
+            if facts.department is not None:
+                counts[facts.department] = counts.get(facts.department, 0) + 1
+        sizes = self._people.department_sizes
+        return tuple(DepartmentCount(name, count, sizes.get(name, 0)) for name, count in sorted(counts.items()))
+
+    def _mention(self, match: re.Match[str]) -> str:
+        facts = self._people.by_id.get(match[1])
+        if facts is None or self._withholds(facts):
+            return "@withheld"
+        person = self._shown(facts, self._details & NAME)  # whatever else is opened is not in the text
+        return f"@{person.name}" if "name" in person else f"@{person.id}"
+
+    def _note_author(self, facts: Facts) -> None:
+        """A detail about its author is about them even where their id stays behind."""
+        author = facts.author if isinstance(facts, (CommentFacts, AttachmentFacts)) else None
+        known = self._people.by_id.get(author) if author else None
+        if known is not None:
+            self.seen.subjects[known.subject_id] = Subject(known.subject_id, self._grant.generation(known.id))
+
+
+Read = Callable[[Any, Projection], Any]
+
+SPECIAL: Mapping[str, Read] = {
+    "comment.text": lambda facts, projection: projection.text(facts.text),
+    "task.description": lambda facts, projection: projection.text(facts.description),
+    "task.assignees": lambda facts, projection: projection.people_by_id(facts.assignees),
+    "task.departments": lambda facts, projection: projection.departments(facts.assignees),
+    "task.creator": lambda facts, projection: projection.person_by_id(facts.creator),
+    "comment.author": lambda facts, projection: projection.person_by_id(facts.author),
+    "attachment.author": lambda facts, projection: projection.person_by_id(facts.author),
+    "person.active": lambda facts, _projection: facts.state == "active",
+}
+"""Details that are not simply a fact of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to make one kind of record with these details."""
+
+    details: frozenset[str]
+    fields: tuple[str, ...]
+    read: Callable[[Any], tuple[Any, ...]]
+    special: tuple[tuple[str, Read], ...]
+    about_author: bool
+    names_people: bool
+
+
+@lru_cache(maxsize=4096)
+def plan_for(kind: str, details: frozenset[str]) -> Plan:
+    wanted = [DETAILS[name] for name in DETAILS if name in details and name.startswith(f"{kind}.")]
+    straight = tuple(detail.field for detail in wanted if detail.name not in SPECIAL)
+    special = tuple((detail.field, SPECIAL[detail.name]) for detail in wanted if detail.name in SPECIAL)
+    return Plan(
+        details=frozenset(detail.name for detail in wanted),
+        fields=straight,
+        read=reader(straight),
+        special=special,
+        about_author=any(detail.about is About.AUTHOR for detail in wanted),
+        names_people=kind in ("comment", "attachment") or bool(special),
+    )
+
+
+def reader(fields: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if not fields:
+        return lambda _facts: ()
+    get = attrgetter(*fields)
+    return get if len(fields) > 1 else lambda facts: (get(facts),)
+
+
+def named_people(facts: Facts) -> set[str]:
+    """The ids of everybody whom these facts name."""
+    found: set[str] = set()
+    if isinstance(facts, TaskFacts):
+        found.update(facts.assignees)
+        if facts.creator:
+            found.add(facts.creator)
+        found.update(MENTION.findall(facts.description))
+    elif isinstance(facts, CommentFacts):
+        found.update(MENTION.findall(facts.text))
+    if isinstance(facts, (CommentFacts, AttachmentFacts)) and facts.author:
+        found.add(facts.author)
+    return found

@@ -1,0 +1,1 @@
+"""What an installation may be given now, on whose behalf, and why."""
