@@ -1,0 +1,1 @@
+"""What an app can do: its `ctx` and its storage, in the host's loop."""

@@ -1,0 +1,126 @@
+"""What all parts of one ctx share: which installation calls, on whose behalf, and what it may do at this moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assigntask.actions.tasks import TaskActions
+from assigntask.context.storage import Sealing
+from assigntask.db.database import Database
+from assigntask.gate.gate import Gate, Slot
+from assigntask.grants.grant import Actor, Grant
+from assigntask.grants.grants import Grants
+from assigntask.ledger.channel import Channel
+from assigntask.people import doers
+from assigntask.people.facts import Doer
+from assigntask_sdk.errors import Gone, Refused
+
+Clock = Callable[[], dt.datetime]
+Refresh = Callable[[str, str, str], Awaitable[None]]
+"""Given organisation, installation and task: what the app shows on the task is out of date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the host that a ctx leads to."""
+
+    db: Database
+    gate: Gate
+    grants: Grants
+    actions: TaskActions
+    sealing: Sealing
+    clock: Clock
+    refresh: Refresh
+
+
+class Access:
+    """Loads the grant anew for every call, so that what an admin or a person decides holds at once.
+
+    Made with the grant of an installation that is not active (a goodbye), it leads to the app's own
+    storage, problems and log, and to nothing else.
+    """
+
+    def __init__(self, services: Services, grant: Grant) -> None:
+        self.services = services
+        self.organisation_id = grant.organisation_id
+        self.installation_id = grant.installation_id
+        self.app_id = grant.app_id
+        self.last = grant
+        self._actor = grant.actor
+        self._goodbye = grant.state != "active"
+
+    async def grant(self) -> Grant:
+        """Raises Gone in a goodbye, HostError `installation_inactive` otherwise."""
+        if self._goodbye:
+            raise Gone("This installation is not active: its own storage is all that is left to it.")
+        self.last = await self._current(any_state=False)
+        return self.last
+
+    async def own_grant(self) -> Grant:
+        """For what is the app's own: open in a goodbye too."""
+        return await self._current(any_state=self._goodbye)
+
+    async def powered(self, scope: str) -> Grant:
+        """Raises Refused where the power is missing."""
+        grant = await self.grant()
+        if not grant.has(scope):
+            raise Refused(scope)
+        return grant
+
+    async def release(self, grant: Grant, needs: frozenset[str], slots: Mapping[str, Slot]) -> Mapping[str, Any]:
+        """The records that the grant opens, by slot; recorded before they are returned."""
+        released = await self.services.gate.release(grant, needs, slots, channel=Channel.API)
+        return released.values
+
+    def doer(self, grant: Grant) -> Doer:
+        """The app, for the person where it acts as one. Whoever merely looks on does nothing themself."""
+        actor = grant.actor
+        if actor.kind != "person":
+            return Doer(self.organisation_id, None, None, installation_id=self.installation_id)
+        return Doer(self.organisation_id, actor.person_id, actor.role, installation_id=self.installation_id)
+
+    def as_person(self, pairwise: str) -> Access:
+        return PersonAccess(self, pairwise)
+
+    async def _current(self, *, any_state: bool) -> Grant:
+        return await self.services.grants.current(
+            self.organisation_id, self.installation_id, self._actor, any_state=any_state
+        )
+
+
+class PersonAccess(Access):
+    """The same with one person's rights too. Who it is, and whether they may still be known, is asked at each call."""
+
+    def __init__(self, base: Access, pairwise: str) -> None:
+        super().__init__(base.services, base.last)
+        self._base = base
+        self._pairwise = pairwise
+
+    async def grant(self) -> Grant:
+        """Raises NotFound where there is no such person, they left, or they are withheld from this app."""
+        base = await self._base.grant()
+        person_id = await self.services.grants.person_of(base, self._pairwise)
+        doer = await self.services.db.read(doers.doer, self.organisation_id, person_id)
+        theirs = await self.services.grants.current(self.organisation_id, self.installation_id, Actor.person(doer))
+        self.last = narrowed(theirs, base)
+        return self.last
+
+
+def narrowed(grant: Grant, by: Grant) -> Grant:
+    """What both open: acting as somebody never opens what was closed before."""
+    return replace(
+        grant,
+        scopes=grant.scopes & by.scopes,
+        details=grant.details & by.details,
+        withheld=grant.withheld | by.withheld,
+        opened={},
+    )
+
+
+def opened(grant: Grant, record: str, scope: str) -> None:
+    """Raises Refused, naming `scope`, where the grant opens no detail of this kind of record at all."""
+    if not any(detail.startswith(f"{record}.") for detail in grant.details):
+        raise Refused(scope)
