@@ -1,0 +1,147 @@
+"""Lines of deliveries while an app is being upgraded, and deliveries that go back without having been tried."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from assigntask.db import tables as t
+from assigntask.events import deliveries, events
+from assigntask.events.deliveries import Delivery
+
+UPGRADED = "upgraded"
+ERASURES = ("person_forgotten", "person_withdrawn")
+"""They stay in front of `upgraded`: whoever is to be forgotten does not wait for a migration."""
+
+
+def due(conn: Connection, now: dt.datetime) -> list[tuple[str, str]]:
+    """(organisation, installation) of every line in which something may be told now."""
+    d, i = t.delivery.c, t.installation.c
+    upgrading = (
+        sa.select(d.organisation_id, d.installation_id)
+        .join(t.installation, sa.and_(i.organisation_id == d.organisation_id, i.id == d.installation_id))
+        .where(d.state == "waiting", d.hook == UPGRADED, d.next_at <= now, i.state == "active")
+        .where(i.upgrading_from.is_not(None), sa.or_(d.leased_until.is_(None), d.leased_until <= now))
+    )
+    found = [*deliveries.waiting(conn, now), *((row[0], row[1]) for row in conn.execute(upgrading))]
+    return list(dict.fromkeys(found))
+
+
+def claim(
+    conn: Connection, organisation_id: str, installation_id: str, now: dt.datetime, lease: dt.timedelta
+) -> Delivery | None:
+    """What is to be told next, which is then nobody else's; None where nothing is, at this moment.
+
+    The head of the line; but while the app is being upgraded, `upgraded` comes first.
+    """
+    i = t.installation.c
+    row = conn.execute(
+        sa.select(i.state, i.upgrading_from)
+        .where(i.organisation_id == organisation_id, i.id == installation_id)
+        .with_for_update(key_share=True)  # two processes must not take two of one line, one of them out of turn
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.state == "active" and row.upgrading_from is not None:
+        head = _waiting(conn, organisation_id, installation_id)
+        if head is not None and _taken(head, now):
+            return None
+        if head is None or head.hook not in ERASURES:
+            upgraded = _waiting(conn, organisation_id, installation_id, UPGRADED)
+            if upgraded is not None:
+                return _claim(conn, upgraded, now, lease)
+            end_upgrade(conn, organisation_id, installation_id)
+    elif _anything_taken(conn, organisation_id, installation_id, now):
+        return None
+    return deliveries.claim(conn, organisation_id, installation_id, now, lease)
+
+
+def put_back(conn: Connection, delivery: Delivery, next_at: dt.datetime, why: str | None = None) -> bool:
+    """To be told from `next_at` on, as if it had not been tried. False: the lease has run out."""
+    d = t.delivery.c
+    query = (
+        sa.update(t.delivery)
+        .where(
+            d.organisation_id == delivery.organisation_id,
+            d.id == delivery.id,
+            d.state == "waiting",
+            d.leased_until == delivery.leased_until,
+        )
+        .values(leased_until=None, attempts=delivery.attempts - 1, next_at=next_at, last_error=why)
+    )
+    return conn.execute(query).rowcount == 1
+
+
+def done(conn: Connection, delivery: Delivery, now: dt.datetime) -> bool:
+    """It was told; where it was `upgraded`, the app's other hooks go on in the same moment."""
+    settled = deliveries.done(conn, delivery, now)
+    if settled and delivery.hook == UPGRADED:
+        end_upgrade(conn, delivery.organisation_id, delivery.installation_id)
+    return settled
+
+
+def dead(conn: Connection, delivery: Delivery, now: dt.datetime, error: str) -> bool:
+    """It is given up. An app whose `upgraded` was given up is called again, rather than left waiting for ever."""
+    settled = deliveries.dead(conn, delivery, now, error)
+    if settled and delivery.hook == UPGRADED:
+        end_upgrade(conn, delivery.organisation_id, delivery.installation_id)
+    return settled
+
+
+def end_upgrade(conn: Connection, organisation_id: str, installation_id: str) -> None:
+    """Unless another upgrade has begun meanwhile, which still has something waiting."""
+    if _waiting(conn, organisation_id, installation_id, UPGRADED) is None:
+        i = t.installation.c
+        conn.execute(
+            sa.update(t.installation)
+            .where(i.organisation_id == organisation_id, i.id == installation_id)
+            .values(upgrading_from=None)
+        )
+
+
+def _waiting(
+    conn: Connection, organisation_id: str, installation_id: str, hook: str | None = None
+) -> sa.Row[tuple[object, ...]] | None:
+    """The first in line, or the first of this hook."""
+    d = t.delivery.c
+    query = sa.select(t.delivery).where(
+        d.organisation_id == organisation_id, d.installation_id == installation_id, d.state == "waiting"
+    )
+    if hook is not None:
+        query = query.where(d.hook == hook)
+    return conn.execute(query.order_by(d.position).limit(1)).one_or_none()
+
+
+def _taken(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:
+    return row.leased_until is not None and row.leased_until > now
+
+
+def _anything_taken(conn: Connection, organisation_id: str, installation_id: str, now: dt.datetime) -> bool:
+    """Whether something of this line is being told: `upgraded` may be, although it is not the head."""
+    d = t.delivery.c
+    query = sa.select(d.id).where(
+        d.organisation_id == organisation_id,
+        d.installation_id == installation_id,
+        d.state == "waiting",
+        d.leased_until > now,
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def _claim(conn: Connection, row: sa.Row[tuple[object, ...]], now: dt.datetime, lease: dt.timedelta) -> Delivery | None:
+    if row.next_at > now or _taken(row, now):
+        return None
+    until = now + lease
+    conn.execute(
+        sa.update(t.delivery)
+        .where(t.delivery.c.organisation_id == row.organisation_id, t.delivery.c.id == row.id)
+        .values(leased_until=until, attempts=row.attempts + 1)
+    )
+    event = events.read(conn, row.organisation_id, row.event_id)
+    if event is None:
+        return None
+    return Delivery(
+        row.id, row.organisation_id, row.installation_id, row.position, row.hook, row.attempts + 1, until, event
+    )

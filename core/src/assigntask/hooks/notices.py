@@ -1,0 +1,166 @@
+"""Tells apps what happened: per installation one at a time, in order, at least once, by the grant of the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from assigntask.db.database import Database
+from assigntask.events import deliveries
+from assigntask.events.deliveries import FAREWELLS, Delivery
+from assigntask.gate.gate import Gate
+from assigntask.grants.grant import Actor, Grant
+from assigntask.grants.grants import Grants
+from assigntask_sdk.errors import AppError, TryLater
+from assigntask_sdk.hooks import Hooks, More
+
+from . import lines, problems
+from .errors import CallFailed
+from .listeners import Listeners
+from .noticing import NothingToTell, telling
+from .proxy import Callee, Proxies
+
+LEASE = dt.timedelta(seconds=150)
+"""Longer than an import and the longest call together; whoever dies in between is followed after it."""
+AT_ONCE = 8
+"""Installations that are told beside each other."""
+SOON = dt.timedelta(seconds=5)
+LATEST = dt.timedelta(hours=24)
+
+Outcome = Literal["delivered", "skipped", "more", "later", "dead"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again at this moment; `counts` says whether it was an attempt."""
+
+    at: dt.datetime
+    counts: bool
+
+
+def after_failure(error: Exception, attempts: int, now: dt.datetime) -> Again | None:
+    """What follows from a failed attempt; None: it is given up."""
+    code = error.code if isinstance(error, AppError) else ""
+    if code == "breaker_open" and isinstance(error, AppError):
+        return Again(dt.datetime.fromisoformat(error.facts["until"]), counts=False)
+    if code in ("hook_held_up", "installation_inactive"):
+        return Again(now + SOON, counts=False)
+    wait = deliveries.schedule(attempts)
+    if wait is None:
+        return None
+    if isinstance(error, TryLater) and error.after is not None:
+        wait = dt.timedelta(seconds=max(1.0, min(error.after, LATEST.total_seconds())))
+    return Again(now + wait, counts=True)
+
+
+class Notices:
+    def __init__(
+        self, db: Database, gate: Gate, grants: Grants, proxies: Proxies, clock: Callable[[], dt.datetime]
+    ) -> None:
+        self._db = db
+        self._gate = gate
+        self._grants = grants
+        self._proxies = proxies
+        self._clock = clock
+        self._listeners = Listeners(db, grants)
+
+    async def drain_due(self, *, limit: int = 100) -> int:
+        """Every line in which something is due, up to `limit` notices each; how many were delivered."""
+        due = await self._db.read(lines.due, self._clock())
+        gap = asyncio.Semaphore(AT_ONCE)
+
+        async def one(organisation_id: str, installation_id: str) -> int:
+            async with gap:
+                return await self.drain(organisation_id, installation_id, limit=limit)
+
+        return sum(await asyncio.gather(*(one(*line) for line in due)))
+
+    async def drain(self, organisation_id: str, installation_id: str, *, limit: int = 100) -> int:
+        """What waits for one installation, up to `limit` calls; how many notices were delivered.
+
+        Safe to call from several processes at once: one tells, the others find nothing to do.
+        """
+        delivered = 0
+        for _ in range(limit):
+            delivery = await self._db.write(lines.claim, organisation_id, installation_id, self._clock(), LEASE)
+            if delivery is None:
+                break
+            outcome = await self._tell(delivery)
+            delivered += outcome == "delivered"
+            if outcome == "later":
+                break
+        return delivered
+
+    async def _tell(self, delivery: Delivery) -> Outcome:
+        try:
+            more = await self._call(delivery)
+        except NothingToTell as nothing:
+            await self._db.write(deliveries.skip, delivery, self._clock(), str(nothing))
+            return "skipped"
+        except Exception as error:  # whatever it was, the line must not stand still for ever
+            return await self._failed(delivery, error)
+        now = self._clock()
+        if more:
+            await self._db.write(lines.put_back, delivery, now)
+            return "more"
+        if not await self._db.write(lines.done, delivery, now):
+            log.warning("delivery_overtaken", installation=delivery.installation_id, delivery=delivery.id)
+        if delivery.attempts > 1:
+            key = f"notice.{delivery.hook}"
+            await self._db.write(problems.clear, *_whose(delivery), key, by_host=True)
+        return "delivered"
+
+    async def _call(self, delivery: Delivery) -> bool:
+        """Whether it is to be called again at once. Raises NothingToTell, AppError."""
+        spec = Hooks.all.get(delivery.hook)
+        listener = await self._listeners.one(*_whose(delivery), delivery.hook)
+        if spec is None or delivery.hook not in listener.manifest.hooks:
+            raise NothingToTell("no_such_hook")
+        grant = await self._grant(delivery)
+        await self._proxies.ready(grant, listener.manifest, spec)
+        told = await self._db.read(telling, delivery, listener, grant)
+        released = await self._gate.release(grant, listener.details, told.slots, channel=told.channel)
+        if told.needed is not None and not released.values[told.needed]:
+            raise NothingToTell("not_shared")
+        callee = Callee(grant, listener.manifest, listener.settings)
+        answer = await self._proxies.call(callee, spec, released, told.plain)
+        return isinstance(answer, More)
+
+    async def _grant(self, delivery: Delivery) -> Grant:
+        farewell = delivery.hook in FAREWELLS
+        return await self._grants.current(*_whose(delivery), Actor.installation(), any_state=farewell)
+
+    async def _failed(self, delivery: Delivery, error: Exception) -> Outcome:
+        code = str(getattr(error, "code", type(error).__name__))
+        why = f"{code}: {error.why}" if isinstance(error, CallFailed) else code
+        log.warning("notice_failed", installation=delivery.installation_id, hook=delivery.hook, code=code)
+        now = self._clock()
+        again = after_failure(error, delivery.attempts, now)
+        if again is None:
+            await self._db.write(lines.dead, delivery, now, why)
+            text = f"{delivery.hook} failed {delivery.attempts} times and was given up. The last time: {why}"
+            await self._report(delivery, f"given_up.{delivery.hook}", text, "error")
+            return "dead"
+        if not again.counts:
+            await self._db.write(lines.put_back, delivery, again.at, why)
+            return "later"
+        await self._db.write(deliveries.failed, delivery, again.at, why)
+        if isinstance(error, CallFailed):
+            text = f"{delivery.hook} failed and is tried again: {why}"
+            await self._report(delivery, f"notice.{delivery.hook}", text, "warning")
+        return "later"
+
+    async def _report(self, delivery: Delivery, key: str, text: str, severity: problems.Severity) -> None:
+        whose, now = _whose(delivery), self._clock()
+        await self._db.write(problems.report, *whose, key, text, now=now, severity=severity, by_host=True)
+
+
+def _whose(delivery: Delivery) -> tuple[str, str]:
+    return delivery.organisation_id, delivery.installation_id

@@ -1,0 +1,1 @@
+"""The loop that calls wake-ups. It knows nothing of what they do."""
