@@ -1,0 +1,205 @@
+"""The whole host, wired. Everything above is given its parts here; nothing reaches for a global."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from starlette.applications import Starlette
+
+from assigntask.actions.forgetting import Forgetting
+from assigntask.actions.objections import Objections
+from assigntask.actions.people import PeopleActions
+from assigntask.actions.tasks import TaskActions
+from assigntask.context.access import Services
+from assigntask.context.factory import ContextFactory
+from assigntask.db.database import Database
+from assigntask.db.migrate import migrate
+from assigntask.db.tables import metadata
+from assigntask.gate.gate import Gate
+from assigntask.grants.grants import Grants
+from assigntask.hooks import problems
+from assigntask.hooks.loop import AppLoop
+from assigntask.hooks.notices import Notices
+from assigntask.hooks.proxy import Proxies
+from assigntask.hooks.questions import Questions
+from assigntask.hooks.registry import Registry
+from assigntask.installations.directory import Directory
+from assigntask.installations.installing import Installing
+from assigntask.installations.leaving import Leaving
+from assigntask.installations.settings import Settings as AppSettings
+from assigntask.installations.upgrading import Upgrading
+from assigntask.jobs.loop import Loop, Wakeup
+from assigntask.ledger.keys import KeyRing
+from assigntask.ledger.ledger import Ledger
+from assigntask.ledger.subjects import SubjectKeys
+from assigntask.people import organisations
+from assigntask.settings import Settings
+from assigntask.web.board import Services as PageServices
+from assigntask.web.site import LOOPBACK, site
+from assigntask_sdk.apps import InstalledApp
+
+Clock = Callable[[], dt.datetime]
+MakeRegistry = Callable[[Callable[[str], InstalledApp]], Registry]
+
+SETTLE_SECONDS = 10.0
+ROUND = 50  # notices for one installation before the next has its turn
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was due and is done: installations wiped, people whose key was still there, entries sealed."""
+
+    wiped: tuple[str, ...]
+    forgotten: tuple[str, ...]
+    sealed: int
+    delivered: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "wiped": list(self.wiped),
+            "forgotten": list(self.forgotten),
+            "sealed": self.sealed,
+            "delivered": self.delivered,
+        }
+
+
+class Platform:
+    """Belongs to the event loop in which it was opened."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        keys: KeyRing,
+        subject_keys: SubjectKeys,
+        directory: Directory,
+        clock: Clock,
+        registry: MakeRegistry,
+    ) -> None:
+        self.settings = settings
+        self.db = db
+        self.keys = keys
+        self.subject_keys = subject_keys
+        self.clock = clock
+        self.ledger = Ledger(db, keys, subject_keys, clock)
+        self.grants = Grants(db, keys.pairwise())
+        self.gate = Gate(db, self.ledger, clock)
+
+        self.app_loop = AppLoop()
+        self.registry = registry(directory.get)
+        self.proxies = Proxies(db, self.app_loop, self.registry, clock, limits=settings.hook_limits)
+        self.questions = Questions(db, self.gate, self.grants, self.proxies, clock, strict=settings.strict)
+        self.notices = Notices(db, self.gate, self.grants, self.proxies, clock)
+
+        self.tasks = TaskActions(db, self.questions, clock)
+        self.people = PeopleActions(db, clock)
+        self.objections = Objections(db, self.ledger, clock)
+        self.forgetting = Forgetting(db, self.ledger, subject_keys, clock)
+
+        self.directory = directory
+        self.installing = Installing(db, directory, self.ledger, clock)
+        self.upgrading = Upgrading(db, directory, self.ledger, clock)
+        self.leaving = Leaving(db, directory, self.ledger, clock)
+        self.app_settings = AppSettings(db, clock)
+
+        # Actions ask the apps, and the apps act: the circle is closed here.
+        services = Services(db, self.gate, self.grants, self.tasks, subject_keys, clock, self.questions.refresh)
+        self.contexts = ContextFactory(services, problems)
+        self.proxies.connect(self.contexts)
+
+        self.loop = Loop(
+            (
+                Wakeup("drain", 0.5, self._drain_all),
+                Wakeup("seal", 1.0, self._seal),
+                Wakeup("sweep", 600.0, self._sweep),
+            )
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = now,
+        directory: Directory | None = None,
+        registry: MakeRegistry = Registry,
+    ) -> AsyncIterator[Platform]:
+        """Migrates, opens, and closes everything at the end. Raises DatabaseError, LedgerError."""
+        in_memory = settings.database == "sqlite://"
+        if not in_memory:
+            await asyncio.to_thread(_migrate, settings.database)
+        async with Database.open(settings.database) as db:
+            if in_memory:
+                await db.write(metadata.create_all)  # nothing there to upgrade from
+            # Keys are made for an empty database only: fresh ones would hide that the old ones are lost.
+            keys = KeyRing.open(settings.keys, settings.environ, create=await db.read(_is_empty))
+            subject_keys = SubjectKeys(settings.subject_keys, keys)
+            try:
+                platform = cls(settings, db, keys, subject_keys, directory or Directory(), clock, registry)
+                try:
+                    yield platform
+                finally:
+                    await platform.loop.stop()
+                    await platform.app_loop.close()
+                    await platform.ledger.close()
+            finally:
+                subject_keys.close()
+
+    async def settle(self, seconds: float = SETTLE_SECONDS) -> int:
+        """Delivers what waits for apps in this process, for so long at most, and seals; how many were delivered."""
+        total = 0
+        try:
+            async with asyncio.timeout(seconds):
+                while delivered := await self.drain():
+                    total += delivered
+        except TimeoutError:
+            pass  # what is left waits in the database, for the next process that drains
+        await self.ledger.seal()
+        return total
+
+    async def drain(self) -> int:
+        """One round over all installations that something waits for."""
+        return await self.notices.drain_due(limit=ROUND)
+
+    async def sweep(self) -> Swept:
+        wiped = await self.leaving.sweep()
+        forgotten = await self.forgetting.sweep()
+        delivered = await self.settle()
+        sealed = await self.ledger.seal()
+        return Swept(tuple(each.installation_id for each in wiped), tuple(forgotten), sealed, delivered)
+
+    def site(self, hosts: Sequence[str] = LOOPBACK) -> Starlette:
+        return site(PageServices(self.db, self.directory, self.questions, self.grants, self.clock), hosts)
+
+    async def _drain_all(self) -> None:
+        while await self.drain():
+            pass
+
+    async def _seal(self) -> None:
+        await self.ledger.seal()
+
+    async def _sweep(self) -> None:
+        await self.leaving.sweep()
+        await self.forgetting.sweep()
+
+
+def _migrate(url: str) -> None:
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(url)
+
+
+def _is_empty(conn: Connection) -> bool:
+    return not organisations.listed(conn)
