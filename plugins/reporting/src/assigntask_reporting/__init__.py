@@ -1,0 +1,1 @@
+"""Reporting, an app for AssignTask: tasks created and done per week and department."""
