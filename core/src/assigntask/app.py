@@ -30,6 +30,7 @@ from assigntask.hooks.notices import Notices
 from assigntask.hooks.proxy import Proxies
 from assigntask.hooks.questions import Questions
 from assigntask.hooks.registry import Registry
+from assigntask.installations import admission
 from assigntask.installations.directory import Directory
 from assigntask.installations.installing import Installing
 from assigntask.installations.leaving import Leaving
@@ -97,7 +98,7 @@ class Platform:
         self.gate = Gate(db, self.ledger, clock)
 
         self.app_loop = AppLoop()
-        self.registry = registry(directory.get)
+        self.registry = registry(self._admitted)
         self.proxies = Proxies(db, self.app_loop, self.registry, clock, limits=settings.hook_limits)
         self.questions = Questions(db, self.gate, self.grants, self.proxies, clock, strict=settings.strict)
         self.notices = Notices(db, self.gate, self.grants, self.proxies, clock)
@@ -157,6 +158,11 @@ class Platform:
             finally:
                 subject_keys.close()
 
+    async def start(self) -> None:
+        """What a server does beside answering: deliver, seal, sweep, follow the installed code. Ends with `open`."""
+        await self.upgrading.check()
+        self.loop.start()
+
     async def settle(self, seconds: float = SETTLE_SECONDS) -> int:
         """Delivers what waits for apps in this process, for so long at most, and seals; how many were delivered."""
         total = 0
@@ -174,6 +180,7 @@ class Platform:
         return await self.notices.drain_due(limit=ROUND)
 
     async def sweep(self) -> Swept:
+        await self.upgrading.check()
         wiped = await self.leaving.sweep()
         forgotten = await self.forgetting.sweep()
         delivered = await self.settle()
@@ -183,6 +190,12 @@ class Platform:
     def site(self, hosts: Sequence[str] = LOOPBACK) -> Starlette:
         return site(PageServices(self.db, self.directory, self.questions, self.grants, self.clock), hosts)
 
+    def _admitted(self, app_id: str) -> InstalledApp:
+        """The app's code, unless it is not what was accepted under its id and version. Runs in a loader's thread."""
+        app = self.directory.get(app_id)
+        self.db.read_inline(admission.check, app)
+        return app
+
     async def _drain_all(self) -> None:
         while await self.drain():
             pass
@@ -191,6 +204,7 @@ class Platform:
         await self.ledger.seal()
 
     async def _sweep(self) -> None:
+        await self.upgrading.check()
         await self.leaving.sweep()
         await self.forgetting.sweep()
 

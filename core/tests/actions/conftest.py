@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,9 +192,9 @@ def _install(
 
 def _tenant(conn: Connection, name: str) -> Tenant:
     organisation = organisations.create(conn, name, "Europe/Madrid", START)
-    add = {"organisation_id": organisation.id, "now": START}
-    ada = people.add(conn, **add, name="Ada", email="ada@example.org", user_name="ada", role="admin")
-    bob = people.add(conn, **add, name="Bob", email="bob@example.org", user_name="bob", department="Sales")
+    add = partial(people.add, conn, organisation.id, now=START)
+    ada = add(name="Ada", email="ada@example.org", user_name="ada", role="admin")
+    bob = add(name="Bob", email="bob@example.org", user_name="bob", department="Sales")
     project = projects.create(conn, organisation.id, "Bicycles", now=START)
     projects.add_label(conn, organisation.id, project, "Urgent", colour="red")
     projects.add_label(conn, organisation.id, project, "Later", colour=None)

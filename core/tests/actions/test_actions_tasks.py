@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -245,15 +246,16 @@ async def test_who_may_do_what(house: Any, who: str) -> None:
         "left": Doer(one.id, left.id, "admin"),
         "nobody": Doer(one.id, None, None),
     }[who]
-    may = []
-    for attempt in (
+    attempts: list[Callable[[], Awaitable[Any]]] = [
         lambda: house.tasks.create(doer, project=one.project, summary="Pump"),
         lambda: house.tasks.edit(doer, task.id, {"summary": "Grease"}),
         lambda: house.tasks.comment(doer, task.id, "Hello"),
         lambda: house.tasks.attach(doer, task.id, "", "https://example.org/"),
         lambda: house.people.add(doer, name="Dee"),
         lambda: house.objections.restrict(doer, one.bob.id if who != "operator for a member" else one.ada.id),
-    ):
+    ]
+    may = []
+    for attempt in attempts:
         try:
             await attempt()
             may.append(True)

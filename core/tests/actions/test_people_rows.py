@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from assigntask.db import tables as t
 from assigntask.errors import HostError
 from assigntask.people import contacts, departments, doers, organisations, people
+from assigntask.people.facts import PersonFacts
 from assigntask.people.rights import rights_of
 from assigntask.people.text import checked, checked_user_name, email_key, storable
 from assigntask_sdk.details import SCOPES
@@ -37,6 +39,17 @@ async def test_an_address_is_one_persons_in_any_case(house: Any) -> None:
     assert (await add(house.other.admin, name="C", email="cy@example.org")).email == "cy@example.org"
 
 
+async def test_an_address_can_be_given_later_and_is_not_taken_from_anybody(house: Any) -> None:
+    one = house.one
+    cy = await house.people.add(one.admin, name="Cy")
+    before = await house.dump()
+    assert await code(house.people.email(one.admin, cy.id, "ADA@example.org")) == "person_exists"
+    assert await code(house.people.email(one.admin, cy.id, "nowhere")) == "invalid"
+    assert await house.dump() == before
+    assert (await house.people.email(one.admin, cy.id, "Cy@example.org")).version == 2
+    assert (await house.db.read(people.find, one.id, "cy@EXAMPLE.org")).id == cy.id
+
+
 async def test_people_are_found_by_address_user_name_and_id(house: Any) -> None:
     bob = house.one.bob
     for text in (bob.id, "BOB@example.org", " bob@example.org ", "bob", "@bob"):
@@ -47,16 +60,14 @@ async def test_people_are_found_by_address_user_name_and_id(house: Any) -> None:
 
 async def test_every_change_makes_a_new_version_and_ends_the_epoch(house: Any) -> None:
     one = house.one
-    for number, change in enumerate(
-        (
-            lambda: house.people.role(one.admin, one.bob.id, "admin"),
-            lambda: house.people.department(one.admin, one.bob.id, "Service"),
-            lambda: house.people.job_title(one.admin, one.bob.id, "Mechanic"),
-            lambda: house.people.rename(one.member, one.bob.id, "Robert"),
-            lambda: house.people.leave(one.admin, one.bob.id),
-        ),
-        2,
-    ):
+    changes: list[Callable[[], Awaitable[PersonFacts]]] = [
+        lambda: house.people.role(one.admin, one.bob.id, "admin"),
+        lambda: house.people.department(one.admin, one.bob.id, "Service"),
+        lambda: house.people.job_title(one.admin, one.bob.id, "Mechanic"),
+        lambda: house.people.rename(one.member, one.bob.id, "Robert"),
+        lambda: house.people.leave(one.admin, one.bob.id),
+    ]
+    for number, change in enumerate(changes, 2):
         [before] = await house.rows(t.organisation, id=one.id)
         person = await change()
         [after] = await house.rows(t.organisation, id=one.id)

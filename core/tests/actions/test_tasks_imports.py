@@ -59,7 +59,7 @@ def board(*cards: outside.Task, **values: Any) -> outside.Board:
         "description": "",
         "archived": False,
         "url": None,
-        "statuses": (outside.Status("todo", "To do", False, 1.0), outside.Status("done", "Done", False, 2.0)),
+        "statuses": (outside.Status("todo", "To do", False, 1.0), outside.Status("done", "DONE! 🙌🏽", False, 2.0)),
         "labels": (outside.Label("l1", "", "red"),),
         "people": (
             outside.Person("p1", "Cy Young", "cy", True),

@@ -52,7 +52,7 @@ def _fill(conn: Connection, tenant: Any, how_many: int, now: dt.datetime) -> lis
                 status=statuses[n % 3],
                 done=at if statuses[n % 3].done else None,
                 archived=n % 7 == 0,
-                labels=drafts.in_order(tenant.choices.labels.values()),
+                labels=tasks.in_order(tenant.choices.labels.values()),
                 assignees=(tenant.bob.id, tenant.ada.id),
                 position=float(-n),
             )

@@ -232,7 +232,9 @@ async def test_as_a_person_an_app_has_no_more_than_the_person_may(world: Any) ->
     as_ben = ctx.as_person(ben)
     assert "email" not in await as_ben.people.get(ada)
     assert not as_ben.granted("people:email")
-    assert "email" not in await as_ben.as_person(ada).people.get(ben)
+    nested = as_ben.as_person(ada)
+    assert "email" not in await nested.people.get(ben)
+    assert not nested.granted("people:email")
     entry = (await world.given())[-1]
     assert entry.actor.startswith("person")
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from assigntask.context.boundary import for_app
+from assigntask.context.edits import with_withheld
 from assigntask.hooks import problems
 from assigntask.tasks import comments, tasks
 from assigntask_sdk.errors import Conflict, Gone, Invalid, NotFound
@@ -115,6 +118,30 @@ async def test_whom_an_app_can_not_know_of_it_can_not_take_off_a_task(world: Any
     assert (await task_of(world, north["near task"])).assignees == (north["ada"], north["cy"])
     await ctx.tasks.edit(north["near task"], assignees=None)
     assert (await task_of(world, north["near task"])).assignees == (north["cy"],)
+
+
+def test_assignees_that_an_app_can_not_tell_apart_from_before_stay_as_they_are() -> None:
+    hidden = frozenset({"h", "i"})
+    assert with_withheld(["a", "b"], ["h", "a", "i", "b"], hidden) == ["h", "a", "i", "b"]
+    assert with_withheld(["b", "a"], ["h", "a", "i", "b"], hidden) == ["b", "a", "h", "i"]
+    assert with_withheld([], ["h"], hidden) == ["h"]
+
+
+async def test_an_error_that_an_app_may_see_carries_nothing_behind_it() -> None:
+    class Part:
+        _access = SimpleNamespace(app_id="an-app", installation_id="i")
+
+        @for_app
+        async def call(self) -> None:
+            try:
+                raise KeyError("secret")
+            except KeyError as error:
+                raise Conflict("Read it again.") from error
+
+    with pytest.raises(Conflict) as caught:
+        await Part().call()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 async def test_a_comment_mentions_by_the_id_that_the_app_was_given(world: Any) -> None:

@@ -65,9 +65,7 @@ class World:
         self.proxies = Proxies(db, self.loop, self.registry, self.clock, limits=limits)
         self.questions = Questions(db, self.gate, self.grants, self.proxies, self.clock, strict=strict)
         self.actions = TaskActions(db, self.questions, self.clock)
-        services = Services(
-            db, self.gate, self.grants, self.actions, self.sealing, self.clock, self.questions.refresh
-        )
+        services = Services(db, self.gate, self.grants, self.actions, self.sealing, self.clock, self.questions.refresh)
         self.proxies.connect(ContextFactory(services, problems))
         self.notices = Notices(db, self.gate, self.grants, self.proxies, self.clock)
         self.objections = Objections(db, self.ledger, self.clock)
@@ -95,7 +93,13 @@ class World:
             for name, role in (("ada", "admin"), ("ben", "member"), ("cem", "member")):
                 email = f"{name}@harbour.example"
                 self.ids[name] = people.add(
-                    conn, here, name=name.title(), email=email, user_name=name, role=role, now=START  # type: ignore[arg-type]
+                    conn,
+                    here,
+                    name=name.title(),
+                    email=email,
+                    user_name=name,
+                    role=role,
+                    now=START,  # type: ignore[arg-type]
                 ).id
 
         await self.db.write(unit)
@@ -122,7 +126,10 @@ class World:
     async def task(self, summary: str, *, by: str = "ada", project: str = "near", **changes: Any) -> TaskFacts:
         changes.setdefault("due", Due(TODAY))
         return await self.actions.create(
-            self.doer(by), project=self.ids[project], summary=summary, changes=changes  # type: ignore[arg-type]
+            self.doer(by),
+            project=self.ids[project],
+            summary=summary,
+            changes=changes,  # type: ignore[arg-type]
         )
 
     async def edit(self, task: TaskFacts, *, by: str = "ada", **changes: Any) -> TaskFacts:
@@ -138,7 +145,8 @@ class World:
 
     async def heard(self, name: str = "listening_app") -> list[Any]:
         """What the listening app wrote down: kind and words, in order."""
-        store = InstallationStore(self.db, self.sealing, self.ids["here"], self.ids[name])
+        where = {"organisation_id": self.ids["here"], "installation_id": self.ids[name]}
+        store = InstallationStore(self.db, self.sealing, **where)
         return [[entry.value[0], entry.value[2]] async for _, entry in store.scan("heard/")]  # type: ignore[index]
 
     async def lines(self, name: str = "listening_app") -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import sys
 import threading
 import time
@@ -58,6 +59,17 @@ async def test_a_call_that_waits_too_long_times_out_and_is_cancelled(loop: AppLo
     with pytest.raises(TimedOut):
         await loop.run(call, limit=0.05)
     assert await asyncio.to_thread(cancelled.wait, 2)
+
+
+async def test_a_call_that_waits_for_what_nobody_holds_is_not_collected(loop: AppLoop) -> None:
+    async def call(span: Span) -> None:
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(loop.run(call, limit=0.3))
+    while not waiting.done():
+        gc.collect()
+        await asyncio.sleep(0.01)
+    assert isinstance(waiting.exception(), TimedOut)
 
 
 async def test_a_call_that_ignores_being_cancelled_does_not_hold_up_the_next(loop: AppLoop) -> None:
@@ -132,7 +144,7 @@ async def test_a_call_held_up_twice_is_told_so_and_not_blamed(loop: AppLoop) -> 
     host = asyncio.get_running_loop()
 
     async def blocking(span: Span) -> None:
-        time.sleep(0.8)  # noqa: ASYNC251 - the thread is held on purpose
+        time.sleep(0.8)
 
     async def innocent(span: Span) -> None:
         host.call_soon_threadsafe(innocent_starts.put_nowait, None)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from assigntask.db import tables as t
+from assigntask.db.ids import new_id
 from assigntask.errors import HostError
 from assigntask.hooks.errors import CallFailed
+from assigntask.hooks.questions import Questions
 from assigntask.installations.settings import Settings
-from assigntask.tasks import tasks
+from assigntask.people import organisations
+from assigntask.people.facts import Doer
+from assigntask.tasks import drafts, projects, tasks
 from assigntask_sdk.blocks import Table, Text
 
 pytestmark = pytest.mark.timeout(60)
@@ -64,7 +70,7 @@ async def test_badges_are_asked_for_again_when_what_they_hang_on_changes(world: 
         case "day":
             today = TODAY + dt.timedelta(days=1)
         case "settings":
-            await Settings(world.db, world.clock).change(world.doer(), "drawing-app", {"mood": "gay"})
+            await Settings(world.db, world.clock).set(world.doer(), "drawing-app", {"mood": "merry"})
         case "rights":
             await world.objections.object(world.doer("cem"), "drawing-app")
         case "refresh":
@@ -75,16 +81,10 @@ async def test_badges_are_asked_for_again_when_what_they_hang_on_changes(world: 
 
 async def test_more_than_two_hundred_tasks_are_asked_about_in_several_calls(world: Any) -> None:
     await world.install("drawing_app")
-    first = await world.task("one")
-    many = [await world.task(f"task {n}") for n in range(3)]
-    page = [first, *many] * 1
-    from assigntask.hooks import badges as module
-
-    assert module.TASKS_A_CALL == 200
-    whole = [type(first)(**{name: getattr(first, name) for name in first.__slots__} | {"id": f"{n:036}"}) for n in range(450)]
-    await badges(world, *whole)
+    task = await world.task("one")
+    many = [replace(task, id=f"{number:036}") for number in range(450)]
+    assert len(await badges(world, *many)) == 450
     assert await asked(world) == [200, 200, 50]
-    assert len(await badges(world, *page)) == 4
 
 
 async def test_an_app_has_no_say_about_tasks_that_it_was_not_asked_about(world: Any) -> None:
@@ -114,11 +114,11 @@ async def test_an_app_that_misbehaves_is_left_out_and_named_and_the_others_are_t
         "huge-app": "hook_answer_too_large",
         "broken-import-app": "app_broken",
     }
-    assert all("42" not in one.words for one in shown.failed)
+    assert all("the value was" not in one.words for one in shown.failed)
 
 
 async def test_an_app_that_misbehaves_by_holding_the_thread_does_not_take_the_others_along(world: Any) -> None:
-    await world.install("blocking_app", without=[])
+    await world.install("blocking_app")
     await world.install("drawing_app")
     await world.registry.implementation("blocking-app", "task_badges")
     await world.registry.implementation("drawing-app", "task_badges")
@@ -130,9 +130,6 @@ async def test_an_app_that_misbehaves_by_holding_the_thread_does_not_take_the_ot
 
 def _plain_task(conn: Any, ids: dict[str, str]) -> Any:
     """A task that no guard was asked about."""
-    from assigntask.db.ids import new_id
-    from assigntask.tasks import drafts, projects
-
     choices = projects.choices(conn, ids["here"], ids["near"])
     now = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
     task = drafts.blank(id=new_id(), project=ids["near"], creator=ids["ada"], choices=choices, now=now)
@@ -189,9 +186,7 @@ async def test_blocks_over_the_limits_are_cut_and_reported(world: Any) -> None:
     assert "60 blocks" in problem.text
 
 
-async def test_blocks_over_the_limits_are_an_error_in_tests(world: Any, tmp_path: Path) -> None:
-    from assigntask.hooks.questions import Questions
-
+async def test_blocks_over_the_limits_are_an_error_in_tests(world: Any) -> None:
     await world.install("drawing_app")
     strict = Questions(world.db, world.gate, world.grants, world.proxies, world.clock, strict=True)
     await strict.board_panel(world.doer(), await world.project(), TODAY)
@@ -225,10 +220,6 @@ async def test_a_report_that_is_not_there_says_so(world: Any, app: str, since: d
 
 
 async def test_an_app_that_is_being_upgraded_is_not_asked(world: Any) -> None:
-    import sqlalchemy as sa
-
-    from assigntask.db import tables as t
-
     await world.install("drawing_app")
     await world.db.write(
         lambda conn: conn.execute(
@@ -245,13 +236,9 @@ async def test_an_app_that_is_being_upgraded_is_not_asked(world: Any) -> None:
     assert await world.released("drawing_app", ["question"]) == []
 
 
-async def test_two_organisations_apps_do_not_meet(world: Any, tmp_path: Path) -> None:
+async def test_two_organisations_apps_do_not_meet(world: Any) -> None:
     await world.install("drawing_app")
-    from assigntask.people import organisations
-
     other = await world.db.write(organisations.create, "Quay", "UTC", world.now)
-    from assigntask.people.facts import Doer
-
     doer = Doer(other.id, None, None)
     task = await world.task("one")
     shown = await world.questions.badges(doer, [task], TODAY)

@@ -64,6 +64,10 @@ class PeopleActions:
     async def job_title(self, doer: Doer, person_id: str, job_title: str | None) -> PersonFacts:
         return await self._change(doer, person_id, "job_title", job_title)
 
+    async def email(self, doer: Doer, person_id: str, email: str | None) -> PersonFacts:
+        """People who came with a board have none. Raises HostError `person_exists`, Invalid."""
+        return await self._change(doer, person_id, "email", email)
+
     async def rename(self, doer: Doer, person_id: str, name: str) -> PersonFacts:
         return await self._change(doer, person_id, "name", name)
 
@@ -87,6 +91,7 @@ _SETTERS: dict[str, Callable[..., PersonFacts]] = {
     "role": people.set_role,
     "department": people.set_department,
     "job_title": people.set_job_title,
+    "email": people.set_email,
     "name": people.rename,
 }
 

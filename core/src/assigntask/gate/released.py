@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 _DOOR: Final = object()
@@ -28,7 +29,7 @@ class Released:
     ) -> None:
         if door is not _DOOR:
             raise TypeError("Released is made by Gate.release alone: hand the facts to the gate.")
-        self.values = values
+        self.values = MappingProxyType(dict(values))  # nobody adds to it afterwards
         self.details = details
         self.entry_id = entry_id
         self.installation_id = installation_id

@@ -69,12 +69,15 @@ class Asking:
         slots: Mapping[str, Slot],
         plain: Plain,
         *,
+        project: str | None = None,
         needed: str | None = None,
     ) -> Any:
-        """The answer. `needed`: the slot without which there is nothing to ask.
+        """The answer. `project`: what it is about is in it. `needed`: the slot without which there is nothing to ask.
 
         Raises NothingToAsk, CallFailed, or an error that the contract lets an app raise.
         """
+        if project is not None and not grant.reaches(project):
+            raise NothingToAsk
         if listener.upgrading_from is not None:
             raise CallFailed(
                 "app_upgrading",

@@ -12,7 +12,8 @@
                      app_upgrading          `upgraded` has not finished; other hooks wait
                      host_error             ctx failed inside the host; it is not the app's fault
 
-What an app's code raised never comes through: only its kind and its first words, in `why`.
+What an app's code raised never comes through: only its kind and its first words, in `why`. They may hold
+what the app was given, so they are for admins: neither message nor facts repeat them.
 """
 
 from __future__ import annotations
@@ -44,11 +45,8 @@ class CallFailed(HostError):
     """`hook` is None where the app as a whole can't be called; `why` has at most 200 characters."""
 
     def __init__(self, code: CallCode, app_id: str, hook: str | None, message: str, *, why: str = "") -> None:
-        super().__init__(code, message, app=app_id, hook=hook, why=why[:WHY_LENGTH])
-
-    @property
-    def why(self) -> str:
-        return str(self.facts["why"]) or self.message
+        super().__init__(code, message, app=app_id, hook=hook)
+        self.why = why[:WHY_LENGTH] or message
 
 
 def describe(error: BaseException) -> str:

@@ -55,7 +55,9 @@ class AppGuard:
         slots = {"task": Slot(after), "before": Slot(before)}
         try:
             grant = await self.asking.grant(self.listener, doer)
-            answer = await self.asking.ask(self.listener, grant, SPEC, slots, plain, needed="task")
+            answer = await self.asking.ask(
+                self.listener, grant, SPEC, slots, plain, project=after.project, needed="task"
+            )
             return await self._meant(grant, answer, after) if isinstance(answer, Amend) else answer
         except NothingToAsk:
             return None

@@ -92,6 +92,9 @@ class _Call(Generic[T]):
         self.who = who
         self.span = Span()
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._root: asyncio.Task[None] | None = (
+            None  # a loop alone does not keep a task that waits from being collected
+        )
         self.outcome: asyncio.Future[tuple[T | None, BaseException | None]] = self._host.create_future()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -99,7 +102,7 @@ class _Call(Generic[T]):
             return
         context = Context()  # nothing of the host's own context variables is visible to the app
         context.run(_CALL.set, self)
-        loop.create_task(self._run(), context=context)
+        self._root = loop.create_task(self._run(), context=context)
 
     async def _run(self) -> None:
         value: T | None = None

@@ -88,7 +88,8 @@ def _task_changed(conn: Connection, delivery: Delivery, listener: Listener, gran
     task = tasks.get(conn, delivery.organisation_id, event.record_id)
     if task is None:
         raise NothingToTell("record_gone")
-
+    if not grant.reaches(task.project):
+        raise NothingToTell("not_shared")
     opened = grant.opens(listener.details)
     changed = [name for name in event.changed if f"task.{name}" in opened]
     if not changed:

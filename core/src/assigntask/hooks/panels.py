@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assigntask.db.database import Database
@@ -43,6 +43,19 @@ class Panel:
     failed: AppNote | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Where panels are asked for. `about` names the slot without which there is nothing to ask."""
+
+    doer: Doer
+    spec: HookSpec[Any, Any]
+    about: str
+    record_id: str
+    project_id: str
+    slots: Mapping[str, Slot]
+    today: dt.date
+
+
 class Panels:
     """`strict`: blocks over the limits are an error instead of being cut."""
 
@@ -63,13 +76,14 @@ class Panels:
         self._last: OrderedDict[Place, tuple[Sequence[Block], dt.datetime]] = OrderedDict()
 
     async def board(self, doer: Doer, project: ProjectFacts, today: dt.date) -> Sequence[Panel]:
-        return await self._panels(doer, BOARD, project.id, {"project": Slot(project)}, "project", today)
+        slots = {"project": Slot(project)}
+        return await self._panels(_Page(doer, BOARD, "project", project.id, project.id, slots, today))
 
     async def task(
         self, doer: Doer, task: TaskFacts, attachments: Sequence[AttachmentFacts], today: dt.date
     ) -> Sequence[Panel]:
         slots = {"task": Slot(task), "attachments": Slot(list(attachments))}
-        return await self._panels(doer, TASK, task.id, slots, "task", today)
+        return await self._panels(_Page(doer, TASK, "task", task.id, task.project, slots, today))
 
     async def report(
         self, doer: Doer, app_id: str, since: dt.date, until: dt.date, today: dt.date
@@ -90,40 +104,25 @@ class Panels:
         answer = await self._asking.ask(listener, grant, REPORT, viewer, lambda _: plain)
         return await self._fitted(listener, REPORT, answer)
 
-    async def _panels(
-        self,
-        doer: Doer,
-        spec: HookSpec[Any, Any],
-        record_id: str,
-        slots: Mapping[str, Slot],
-        needed: str,
-        today: dt.date,
-    ) -> Sequence[Panel]:
-        listeners = await self._listeners.of(doer.organisation_id, spec.name)
-        slots = {**await self._asking.viewer_slot(listeners, doer), **slots}
-        panels = await asyncio.gather(
-            *(self._panel(one, doer, spec, record_id, slots, needed, today) for one in listeners)
-        )
+    async def _panels(self, page: _Page) -> Sequence[Panel]:
+        listeners = await self._listeners.of(page.doer.organisation_id, page.spec.name)
+        viewer = await self._asking.viewer_slot(listeners, page.doer)
+        page = replace(page, slots={**viewer, **page.slots})
+        panels = await asyncio.gather(*(self._panel(one, page) for one in listeners))
         return [panel for panel in panels if panel is not None]
 
-    async def _panel(
-        self,
-        listener: Listener,
-        doer: Doer,
-        spec: HookSpec[Any, Any],
-        record_id: str,
-        slots: Mapping[str, Slot],
-        needed: str,
-        today: dt.date,
-    ) -> Panel | None:
+    async def _panel(self, listener: Listener, page: _Page) -> Panel | None:
         """None where this app may see nothing of it."""
         about = (listener.app_id, listener.app_name, listener.installation_id)
         place: Place | None = None
         try:
-            grant = await self._asking.grant(listener, doer)
-            place = (listener.installation_id, spec.name, record_id, doer.person_id, grant.epoch)
-            answer = await self._asking.ask(listener, grant, spec, slots, lambda _: {"today": today}, needed=needed)
-            fitted = await self._fitted(listener, spec, answer)
+            grant = await self._asking.grant(listener, page.doer)
+            place = (listener.installation_id, page.spec.name, page.record_id, page.doer.person_id, grant.epoch)
+            plain = {"today": page.today}
+            answer = await self._asking.ask(
+                listener, grant, page.spec, page.slots, lambda _: plain, project=page.project_id, needed=page.about
+            )
+            fitted = await self._fitted(listener, page.spec, answer)
         except NothingToAsk:
             return None
         except Exception as error:

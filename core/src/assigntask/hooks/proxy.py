@@ -321,18 +321,15 @@ def _mistake(error: ValidationError) -> str:
 
 def _failure(code: CallCode, grant: Grant, spec: HookSpec[Any, Any], why: str) -> CallFailed:
     words = {
-        "hook_timeout": "did not answer in time",
-        "hook_blocked": "blocked and was stopped",
+        "hook_timeout": "did not answer in time; try again",
+        "hook_blocked": "held the thread of all apps and was stopped",
         "hook_held_up": "could not run, because another app held the thread; try again",
-        "hook_raised": "failed",
-        "hook_wrong_answer": "gave an answer that this hook does not have",
+        "hook_raised": "failed; its problems say how",
+        "hook_wrong_answer": "gave an answer that this hook does not have; its problems say more",
         "hook_answer_too_large": "gave an answer that is too large",
-        "host_error": "could not finish, because something failed inside the host",
+        "host_error": "could not finish, because something failed inside the host; the operator's log says what",
     }
-    message = (
-        f"{grant.app_id}: {spec.name} {words[code]} ({why})." if why else f"{grant.app_id}: {spec.name} {words[code]}."
-    )
-    return CallFailed(code, grant.app_id, spec.name, message, why=why)
+    return CallFailed(code, grant.app_id, spec.name, f"{grant.app_id}: {spec.name} {words[code]}.", why=why)
 
 
 def _open(grant: Grant, spec: HookSpec[Any, Any], until: dt.datetime) -> CallFailed:

@@ -77,10 +77,7 @@ def add(
         with conn.begin_nested():
             conn.execute(sa.insert(t.person).values(**identity, **values, created_at=now))
     except IntegrityError as error:
-        raise HostError(
-            "person_exists",
-            "Somebody in this organisation has this e-mail address or user name already; people list shows who.",
-        ) from error
+        raise _exists() from error
     return get(conn, organisation_id, person_id)
 
 
@@ -184,6 +181,17 @@ def set_job_title(conn: Connection, organisation_id: str, person_id: str, job_ti
     return _change(conn, organisation_id, person_id, job_title=value)
 
 
+def set_email(conn: Connection, organisation_id: str, person_id: str, email: str | None) -> PersonFacts:
+    """Raises HostError `person_exists` where the address is somebody else's; Invalid."""
+    written = checked_email(email) if email else None
+    key = email_key(written) if written else None
+    try:
+        with conn.begin_nested():
+            return _change(conn, organisation_id, person_id, email=written, email_key=key)
+    except IntegrityError as error:
+        raise _exists() from error
+
+
 def mark_left(conn: Connection, organisation_id: str, person_id: str) -> PersonFacts:
     """Raises HostError `last_admin`."""
     _keep_an_admin(conn, organisation_id, person_id)
@@ -223,6 +231,13 @@ def _keep_an_admin(conn: Connection, organisation_id: str, person_id: str) -> No
         raise HostError(
             "last_admin", "This is the organisation's only admin; make somebody else an admin first.", person=person_id
         )
+
+
+def _exists() -> HostError:
+    return HostError(
+        "person_exists",
+        "Somebody in this organisation has this e-mail address or user name already; people list shows who.",
+    )
 
 
 def _role(role: str) -> str:

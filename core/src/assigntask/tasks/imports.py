@@ -126,7 +126,7 @@ def _statuses(conn: Connection, ground: Ground, project_id: str, step: Step) -> 
                 project_id,
                 storable(status.name)[: projects.NAME_LIMIT],
                 position=status.position,
-                done=status.name.strip().casefold() in _DONE,
+                done=_letters(status.name) in _DONE,
                 archived=status.archived,
             )
     ground.sources.remember(conn, "status", {ground.named(source_id): made[source_id] for source_id in made})
@@ -147,3 +147,8 @@ def _labels(conn: Connection, ground: Ground, project_id: str, step: Step) -> di
     step.stored["labels"] += len(made)
     stored = {label.id: label for label in projects.labels(conn, ground.organisation_id, project_id)}
     return {source_id: stored[label_id] for source_id, label_id in {**ids, **made}.items()}
+
+
+def _letters(name: str) -> str:
+    """People write "DONE! 🙌" too."""
+    return "".join(character for character in name if character.isalpha()).casefold()

@@ -1,0 +1,66 @@
+"""Opening a host for one test: a platform in memory, an organisation with an admin and a board, the app installed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from assigntask.app import Platform
+from assigntask.installations.directory import Directory
+from assigntask.people import organisations, people
+from assigntask.people.facts import OrganisationFacts, PersonFacts
+from assigntask.settings import Settings
+from assigntask.tasks import projects
+from assigntask_sdk.apps import InstalledApp
+from assigntask_sdk.hooks import Hooks
+
+from .clock import START, StandingClock
+from .host import KitHost
+from .witness import WatchedRegistry, Witness
+
+PATIENCE = 2.0
+"""Seconds that each hook has at least: machines that run tests are busier than servers."""
+
+
+@asynccontextmanager
+async def open_host(
+    app: InstalledApp,
+    *,
+    without: Collection[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    beside: Sequence[InstalledApp] = (),
+    start: dt.datetime = START,
+    limits: Mapping[str, float] | None = None,
+) -> AsyncIterator[KitHost]:
+    """The app is installed by the admin, with all of its scopes less `without`; `settings` are set.
+
+    `beside`: apps that are installed after it. `start`: what the clock shows (aware). `limits`: seconds by hook,
+    for tests of what happens when time is up; else each hook has its limit of the contract, and two seconds at least.
+
+    Raises AppBroken, and what an install raises: Invalid, HostError.
+    """
+    app.usable()
+    clock, witness = StandingClock(start), Witness()
+    patient = {name: max(spec.limit, PATIENCE) for name, spec in Hooks.all.items()}
+    in_memory = replace(Settings.in_memory(), strict=True, hook_limits={**patient, **(limits or {})})
+    async with Platform.open(
+        in_memory,
+        clock=clock.now,
+        directory=Directory(lambda: [app, *beside]),
+        registry=lambda find: WatchedRegistry(find, witness),
+    ) as platform:
+        organisation, admin, project = await platform.db.write(_begin, clock.now())
+        host = KitHost(platform, app, witness, clock, organisation, admin, project)
+        await host.install(without=without, settings=settings or {}, beside=[other.id for other in beside])
+        yield host
+
+
+def _begin(conn: Connection, now: dt.datetime) -> tuple[OrganisationFacts, PersonFacts, str]:
+    organisation = organisations.create(conn, "Organisation under test", "UTC", now)
+    admin = people.add(conn, organisation.id, name="Admin", email="admin@host.example", role="admin", now=now)
+    return organisation, admin, projects.create(conn, organisation.id, "Board", now=now)
