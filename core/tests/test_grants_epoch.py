@@ -237,9 +237,9 @@ async def test_the_person_behind_an_id_is_found_only_by_the_installation_that_ha
     installation, other = await world.install(SCOPES), await world.install(SCOPES)
     grant, foreign = await world.grant(installation), await world.grant(other)
     assert await world.grants.person_of(grant, grant.pairwise(person.id)) == person.id
-    for grantee, id in ((foreign, grant.pairwise(person.id)), (grant, person.id), (grant, "p_nobody")):
+    for grantee, known_as in ((foreign, grant.pairwise(person.id)), (grant, person.id), (grant, "p_nobody")):
         with pytest.raises(NotFound):
-            await world.grants.person_of(grantee, id)
+            await world.grants.person_of(grantee, known_as)
 
 
 async def test_an_id_is_worth_nothing_once_its_person_withdrew(world: World) -> None:

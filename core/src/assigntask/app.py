@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from sqlalchemy.engine import Connection
 from starlette.applications import Starlette
 
 from assigntask.actions.forgetting import Forgetting
+from assigntask.actions.imports import Imports
 from assigntask.actions.objections import Objections
+from assigntask.actions.organisations import Founding
 from assigntask.actions.people import PeopleActions
 from assigntask.actions.tasks import TaskActions
 from assigntask.context.access import Services
@@ -107,6 +110,11 @@ class Platform:
         self.people = PeopleActions(db, clock)
         self.objections = Objections(db, self.ledger, clock)
         self.forgetting = Forgetting(db, self.ledger, subject_keys, clock)
+        # Never rotated either: with another key everything would come in once more.
+        outside = hmac.digest(keys.pairwise(), b"assigntask imports", "sha256")
+        self.founding = Founding(db, outside, clock)
+        self.imports = Imports(db, outside, clock)
+        self.import_key = outside
 
         self.directory = directory
         self.installing = Installing(db, directory, self.ledger, clock)
@@ -183,8 +191,8 @@ class Platform:
         await self.upgrading.check()
         wiped = await self.leaving.sweep()
         forgotten = await self.forgetting.sweep()
-        delivered = await self.settle()
         sealed = await self.ledger.seal()
+        delivered = await self.settle()
         return Swept(tuple(each.installation_id for each in wiped), tuple(forgotten), sealed, delivered)
 
     def site(self, hosts: Sequence[str] = LOOPBACK) -> Starlette:

@@ -13,6 +13,9 @@ from assigntask.db import tables as t
 from assigntask.errors import HostError, NotAllowed
 from assigntask.people.doers import operator_of
 from assigntask.people.facts import Doer
+from assigntask.stores.plan import prepare
+from assigntask.stores.rows import Owner, commit
+from assigntask_sdk.storage import Put
 
 
 async def epoch(house: Any) -> int:
@@ -37,6 +40,17 @@ async def test_an_objection_is_told_to_that_app_alone_with_the_old_id(house: Any
     assert await house.db.read(objections.objected_to, house.other.id, bob.id) == []
     [entry] = await house.ledger.given(one.id, person=bob)
     assert (entry.kind, entry.app) == ("objection", "calendar")
+
+
+async def test_what_an_app_kept_under_the_old_id_does_not_lead_to_the_new_one(house: Any) -> None:
+    one, bob = house.one, house.one.bob
+    calendar, other = await house.install(one, "calendar"), await house.install(one, "other")
+    for installation in (calendar, other):
+        owner = Owner(one.id, installation, "person", bob.id)
+        await house.db.write(commit, owner, prepare([Put("note", 1)]), sealed=True, limit=1000)
+    await house.objections.object(one.member, "calendar")
+    await house.objections.withdraw(one.member, "calendar")
+    assert [row["installation_id"] for row in await house.rows(t.store)] == [other]
 
 
 async def test_objecting_twice_or_at_once_is_one_objection(house: Any) -> None:

@@ -161,6 +161,16 @@ async def test_a_comment_mentions_by_the_id_that_the_app_was_given(world: Any) -
         assert list(caught.value.fields) == ["text"]
 
 
+async def test_an_app_can_not_find_out_who_there_is_by_mentioning_user_names(world: Any) -> None:
+    north = world.ids["north"]
+    ctx = await world.ctx()
+    text = "hello @ben and @cy and @nobody"
+    made = await ctx.tasks.comment(north["near task"], text, key="probe")
+    assert (await world.db.read(comments.load, north["organisation"], [made]))[made].text == text
+    await ctx.tasks.edit(north["near task"], description=text)
+    assert (await task_of(world, north["near task"])).description == text
+
+
 async def test_attachments_are_links_added_once_per_key(world: Any) -> None:
     task = world.ids["north"]["near task"]
     ctx = await world.ctx()

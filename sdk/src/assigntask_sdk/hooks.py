@@ -185,7 +185,7 @@ class Hooks:
     all: ClassVar[Mapping[str, HookSpec[Any, Any]]] = {
         spec.name: spec
         for spec in (
-            _spec("installed", Installed, None, 30, notice=True, records="person"),
+            _spec("installed", Installed, None, 30, notice=True, records="person viewer"),
             _spec("upgraded", Upgraded, More | None, 60, notice=True),
             _spec("uninstalling", Uninstalling, None, 30, notice=True),
             _spec("person_forgotten", PersonForgotten, None, 30, notice=True),

@@ -14,6 +14,7 @@ from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.people import contacts, doers, organisations, people
 from assigntask.people.facts import Doer
+from assigntask.stores import rows as stores
 
 from . import withdrawal
 from .ledger import Acts, Keys
@@ -86,7 +87,7 @@ def _clear(conn: Connection, organisation_id: str, person_id: str) -> None:
 
     Objections and restrictions stay, which are an id and a date: what was refused must not be given after all.
     """
-    _wipe_stores(conn, organisation_id, person_id)
+    stores.wipe_person(conn, organisation_id, person_id)
     conn.execute(
         sa.delete(t.enrolment).where(
             t.enrolment.c.organisation_id == organisation_id, t.enrolment.c.person_id == person_id
@@ -103,26 +104,6 @@ def _clear(conn: Connection, organisation_id: str, person_id: str) -> None:
         )
         .values(record_id=None)
     )
-
-
-def _wipe_stores(conn: Connection, organisation_id: str, person_id: str) -> None:
-    theirs = (
-        t.store.c.organisation_id == organisation_id,
-        t.store.c.owner_kind == "person",
-        t.store.c.owner_id == person_id,
-    )
-    used = sa.select(t.store.c.installation_id).where(*theirs).distinct().order_by(t.store.c.installation_id)
-    for installation_id in conn.execute(used).scalars().all():
-        usage = (
-            t.store_usage.c.organisation_id == organisation_id,
-            t.store_usage.c.installation_id == installation_id,
-        )
-        # The usage row first, as whoever writes to the store takes it first too.
-        conn.execute(sa.select(t.store_usage.c.bytes).where(*usage).with_for_update())
-        mine = (*theirs, t.store.c.installation_id == installation_id)
-        freed = conn.execute(sa.select(sa.func.coalesce(sa.func.sum(t.store.c.size), 0)).where(*mine)).scalar_one()
-        conn.execute(sa.delete(t.store).where(*mine))
-        conn.execute(sa.update(t.store_usage).where(*usage).values(bytes=t.store_usage.c.bytes - int(freed)))
 
 
 def _clear_app_contacts(conn: Connection, organisation_id: str, person_id: str) -> None:

@@ -41,6 +41,10 @@ class Founding:
         self._key = key
         self._clock = clock
 
+    async def organisation(self, name: str, *, time_zone: str = "UTC") -> OrganisationFacts:
+        """The organisation of that name, made where it is missing; who its admin is comes later. Raises Invalid."""
+        return (await self._db.write(_organisation, name, time_zone, self._clock()))[0]
+
     async def ensure(
         self, name: str, *, time_zone: str = "UTC", email: str | None = None, admin_name: str | None = None
     ) -> Founded:
@@ -61,11 +65,7 @@ def _ensure(
     key: bytes,
     now: dt.datetime,
 ) -> Founded:
-    known = {each.name: each for each in organisations.listed(conn)}
-    organisation = known.get(name.strip())
-    made = organisation is None
-    if organisation is None:
-        organisation = organisations.create(conn, name, time_zone, now)
+    organisation, made = _organisation(conn, name, time_zone, now)
     if email is None:
         if not any(each.role == "admin" and each.state == "active" for each in people.listed(conn, organisation.id)):
             raise HostError(
@@ -87,6 +87,13 @@ def _ensure(
         return Founded(organisation, made, None, made, "left")
     sources.remember(conn, "person", {outside: admin.id})
     return Founded(organisation, made, admin, made or changed)
+
+
+def _organisation(conn: Connection, name: str, time_zone: str, now: dt.datetime) -> tuple[OrganisationFacts, bool]:
+    """With whether it was made."""
+    known = {each.name: each for each in organisations.listed(conn)}
+    found = known.get(name.strip())
+    return (found, False) if found is not None else (organisations.create(conn, name, time_zone, now), True)
 
 
 def _admin(
@@ -111,7 +118,5 @@ def _admin(
 def _tell(
     conn: Connection, organisation_id: str, kind: str, person: PersonFacts, changed: tuple[str, ...], now: dt.datetime
 ) -> None:
-    event = Event(
-        kind=kind, record_kind="person", record_id=person.id, at=now, version=person.version, changed=changed
-    )
+    event = Event(kind=kind, record_kind="person", record_id=person.id, at=now, version=person.version, changed=changed)
     record(conn, organisation_id, event, hook=None)

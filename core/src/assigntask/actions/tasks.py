@@ -191,7 +191,7 @@ def _basis_of(conn: Connection, doer: Doer, project: str, before: TaskFacts | No
     changes = {**changes}
     description = changes.get("description")
     if isinstance(description, str):
-        changes["description"] = _with_mentions(conn, organisation_id, description)
+        changes["description"] = _with_mentions(conn, doer, description)
     return _Basis(
         before,
         projects.choices(conn, organisation_id, project),
@@ -213,10 +213,12 @@ def _basis(conn: Connection, doer: Doer, task_id: str, changes: TaskChanges) -> 
     return _basis_of(conn, doer, before.project, before, changes)
 
 
-def _with_mentions(conn: Connection, organisation_id: str, text: str) -> str:
-    if "@" not in text:
+def _with_mentions(conn: Connection, doer: Doer, text: str) -> str:
+    """An app mentions people by the ids that it was given; user names would let it find out who there is."""
+    if "@" not in text or doer.installation_id is not None:
         return text
-    return mentions.to_references(text, people.by_user_names(conn, organisation_id, mentions.candidates(text)))
+    named = people.by_user_names(conn, doer.organisation_id, mentions.candidates(text))
+    return mentions.to_references(text, named)
 
 
 def _made_task(conn: Connection, doer: Doer, owner: str, key: str) -> TaskFacts | None:
@@ -283,7 +285,7 @@ def _store_comment(
         version=1,
         task=task.id,
         project=task.project,
-        text=_with_mentions(conn, organisation_id, text),
+        text=_with_mentions(conn, doer, text),
         created=now,
         edited=None,
         author=doer.person_id,

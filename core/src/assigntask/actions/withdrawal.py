@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from assigntask.db import tables as t
 from assigntask.events.events import Event, record
 from assigntask.people.facts import Doer, PersonFacts
+from assigntask.stores import rows as stores
 
 Installed = Mapping[str, list[str]]
 """App id → ids of its installations."""
@@ -47,7 +48,11 @@ def generations(conn: Connection, organisation_id: str, person_id: str) -> dict[
 
 
 def next_generation(conn: Connection, organisation_id: str, app_id: str, person_id: str) -> None:
-    """From now on the app knows the person by a new id. Call it with the organisation's row held."""
+    """From now on the app knows the person by a new id, and has nothing left that would lead to the old one.
+
+    Call it with the organisation's row held.
+    """
+    stores.wipe_person(conn, organisation_id, person_id, app_id=app_id)
     raised = conn.execute(
         sa.update(t.pairwise_generation)
         .where(

@@ -90,7 +90,9 @@ def write_installation(page: Page, installation: Installation) -> None:
             "Waiting for an admin": installation.pending_version,
             "Granted": ", ".join(sorted(installation.scopes)),
             "Left out": ", ".join(sorted(installation.declined)),
-            "Reach": "all projects" if installation.projects is None else counted(len(installation.projects), "project"),
+            "Reach": "all projects"
+            if installation.projects is None
+            else counted(len(installation.projects), "project"),
             "Contacts told": ", ".join(sorted(installation.contacts)),
             "For one person alone": "yes" if installation.only_person_id else None,
             "Settings": ", ".join(f"{name}={value}" for name, value in sorted(installation.settings.items())),

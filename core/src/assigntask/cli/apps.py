@@ -107,8 +107,9 @@ async def install(
         "technical_contact": technical_contact,
         "billing_contact": billing_contact,
     }
-    done = await here.platform.installing.install(here.doer, app, **chosen, dry_run=dry_run)
-    return _outcome(done, "is installed")
+    if dry_run:
+        return _preview(await here.platform.installing.install(here.doer, app, **chosen, dry_run=True))
+    return _installation(await here.platform.installing.install(here.doer, app, **chosen), "is installed")
 
 
 @command(commands, "upgrade", acting="must")
@@ -126,8 +127,9 @@ async def upgrade(
         "technical_contact": technical_contact,
         "billing_contact": billing_contact,
     }
-    done = await here.platform.upgrading.upgrade(here.doer, app, **chosen, dry_run=dry_run)
-    return _outcome(done, "was upgraded")
+    if dry_run:
+        return _preview(await here.platform.upgrading.upgrade(here.doer, app, **chosen, dry_run=True))
+    return _installation(await here.platform.upgrading.upgrade(here.doer, app, **chosen), "was upgraded")
 
 
 @command(commands, "disable", acting="must")
@@ -165,8 +167,12 @@ async def restore(
         "technical_contact": technical_contact,
         "billing_contact": billing_contact,
     }
-    done = await here.platform.leaving.restore(here.doer, app, **chosen, dry_run=dry_run)
-    return _outcome(done, "was restored, and is disabled: enable it to let it work")
+    if dry_run:
+        return _preview(await here.platform.leaving.restore(here.doer, app, **chosen, dry_run=True))
+    return _installation(
+        await here.platform.leaving.restore(here.doer, app, **chosen),
+        "was restored, and is disabled: enable it to let it work",
+    )
 
 
 @command(commands, "policy")
@@ -197,10 +203,8 @@ async def _place(platform: Platform, organisation: str | None) -> str | None:
     return await platform.db.read(look)
 
 
-def _outcome(done: Installation | Preview, words: str) -> Answer:
-    if isinstance(done, Preview):
-        return Answer(done.to_json(), lambda page: app_pages.write_preview(page, done))
-    return _installation(done, words)
+def _preview(preview: Preview) -> Answer:
+    return Answer(preview.to_json(), lambda page: app_pages.write_preview(page, preview))
 
 
 def _installation(done: Installation, words: str) -> Answer:

@@ -135,7 +135,7 @@ def require_database(url: str) -> None:
 def quieten_logs(*, serving: bool = False) -> None:
     """Logs go to stderr, and from one command only when it is being debugged: what matters it says itself."""
     debugging = os.environ.get("ASSIGNTASK_DEBUG") == "1"
-    level = logging.DEBUG if debugging else logging.INFO if serving else logging.CRITICAL + 10
+    level = logging.DEBUG if debugging else logging.INFO if serving else logging.CRITICAL
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

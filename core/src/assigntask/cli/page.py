@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -25,20 +25,30 @@ class Page:
     def __init__(self, file: TextIO | None = None) -> None:
         file = file or sys.stdout
         wide = None if file.isatty() or os.environ.get("COLUMNS") else UNWRAPPED
+        self._file = file
         self._console = Console(file=file, highlight=False, markup=False, emoji=False, width=wide)
 
     def line(self, text: str = "", style: str = "") -> None:
-        self._console.print(Text(visible(text), style))
+        self._print(Text(visible(text), style))
+
+    def _print(self, what: RenderableType) -> None:
+        """In a pipe no line ends with the blanks that fill a column."""
+        if self._console.is_terminal:
+            self._console.print(what)
+            return
+        with self._console.capture() as captured:
+            self._console.print(what)
+        self._file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
     def raw(self, text: str) -> None:
         """For what is a file format of its own."""
-        self._console.file.write(text)
+        self._file.write(text)
 
     def heading(self, text: str) -> None:
         self.line(text, "bold")
 
     def indented(self, text: str, by: int = 2) -> None:
-        self._console.print(Padding(Text(visible(text)), (0, 0, 0, by), expand=False))
+        self._print(Padding(Text(visible(text)), (0, 0, 0, by), expand=False))
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Names and values in two columns; what is None or empty is left out."""
@@ -49,7 +59,7 @@ class Page:
             if value not in (None, "", (), []):
                 table.add_row(name, visible(str(value)))
         if table.row_count:
-            self._console.print(table)
+            self._print(table)
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]], *, nothing: str = "Nothing.") -> None:
         table = Table(box=box.SIMPLE_HEAD if self._console.is_terminal else None, pad_edge=False)
@@ -58,7 +68,7 @@ class Page:
         for row in rows:
             table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
         if table.row_count:
-            self._console.print(table)
+            self._print(table)
         else:
             self.line(nothing)
 

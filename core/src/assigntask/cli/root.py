@@ -1,4 +1,4 @@
-"""The commands by name, with the module in which each is; the modules are loaded when one of theirs is run."""
+"""The commands by name, with the modules that make them; these are loaded when one of theirs is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = {
     "import": ("imports", "Bring in a board from another tracker."),
     "people": ("people", "Who belongs to an organisation, and what they are in it."),
     "tasks": ("tasks", "List, show, add, edit and comment tasks."),
-    "apps": ("apps", "Find, install, upgrade, disable and uninstall apps."),
+    "apps": ("apps app_settings app_reports", "Find, install, upgrade, disable and uninstall apps."),
     "object": ("objections", "One person's objection to one app."),
     "restrict": ("objections", "No app is given anything about a person."),
     "why": ("objections", "Why an app is, or is not, given a detail about somebody."),
@@ -33,8 +33,8 @@ class Loading(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name = args[0] if args else ""
         if name in COMMANDS:
-            module = import_module(f"assigntask.cli.{COMMANDS[name][0]}")
-            self.commands[name] = get_group(module.cli).commands[name]
+            first, *_ = [import_module(f"assigntask.cli.{module}") for module in COMMANDS[name][0].split()]
+            self.commands[name] = get_group(first.cli).commands[name]
         return super().resolve_command(ctx, args)
 
 

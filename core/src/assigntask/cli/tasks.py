@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from sqlalchemy.engine import Connection
@@ -192,7 +192,7 @@ def _fields(here: Here, **typed: str | None) -> NamedFields:
         wanted["due"] = task_words.parse_due(wanted["due"], here.organisation.time_zone)
     if "start" in wanted:
         wanted["start"] = task_words.parse_day("start", wanted["start"])
-    return NamedFields(**wanted)  # type: ignore[typeddict-item]  # the names are the parameters' of the commands
+    return cast(NamedFields, wanted)
 
 
 def _resolved(
@@ -202,7 +202,7 @@ def _resolved(
     before = actions_names.task(conn, organisation_id, text)
 
     def ids(**named: Any) -> TaskChanges:
-        return actions_names.resolve(conn, organisation_id, before.project, NamedFields(**named))
+        return actions_names.resolve(conn, organisation_id, before.project, cast(NamedFields, named))
 
     changes = ids(**wanted)
     if around.people or around.no_people:

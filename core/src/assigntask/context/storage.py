@@ -7,11 +7,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from assigntask.context import store_rows
-from assigntask.context.store_plan import Write, chunks, key_bytes, prepare
-from assigntask.context.store_rows import Owner, Row
 from assigntask.db.database import Database
 from assigntask.errors import HostError
+from assigntask.stores import rows as store_rows
+from assigntask.stores.plan import Write, chunks, key_bytes, prepare
+from assigntask.stores.rows import Owner, Row
 from assigntask_sdk.errors import Gone, Invalid
 from assigntask_sdk.storage import MAX_INSTALLATION, PAGE, Entry, Operation, decode
 

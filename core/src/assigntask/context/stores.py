@@ -8,8 +8,8 @@ from assigntask.context.access import Access
 from assigntask.context.boundary import for_app
 from assigntask.context.reach import reached_task
 from assigntask.context.storage import InstallationStore, OwnedStore
-from assigntask.context.store_plan import chunks
 from assigntask.grants.grant import Grant
+from assigntask.stores.plan import chunks
 from assigntask_sdk.records import PersonId, TaskId
 from assigntask_sdk.storage import PAGE, Entry, Operation
 

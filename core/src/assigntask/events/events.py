@@ -64,7 +64,7 @@ def record(
         return
     told = sorted(set(recipients)) if recipients is not None else _listeners(conn, organisation_id, event, hook)
     if told:
-        _queue(conn, organisation_id, event, hook, told)
+        _queue(conn, organisation_id, event, hook, told, in_any_state=recipients is not None)
 
 
 def read(conn: Connection, organisation_id: str, event_id: str) -> Event | None:
@@ -101,10 +101,17 @@ def _listeners(conn: Connection, organisation_id: str, event: Event, hook: str) 
     )
 
 
-def _queue(conn: Connection, organisation_id: str, event: Event, hook: str, told: Sequence[str]) -> None:
+def _queue(
+    conn: Connection, organisation_id: str, event: Event, hook: str, told: Sequence[str], *, in_any_state: bool
+) -> None:
+    """`in_any_state`: also for those that are not active."""
     # Locked in order of id, so that two changes which tell the same installations never wait for each other. The locks
     # last until COMMIT: positions are in the order of commits, without gaps.
-    mine = (t.installation.c.organisation_id == organisation_id, t.installation.c.id.in_(told))
+    mine = [t.installation.c.organisation_id == organisation_id, t.installation.c.id.in_(told)]
+    if not in_any_state:
+        # Looked at under the lock: who was uninstalled since the subscriptions were read has its goodbye in the line
+        # already, and what came after it would wait for ever.
+        mine.append(t.installation.c.state == "active")
     if len(told) > 1:
         conn.execute(
             sa.select(t.installation.c.id).where(*mine).order_by(t.installation.c.id).with_for_update(key_share=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from assigntask.ledger.entry import RecordSeen
-
-Noted = tuple[RecordSeen, frozenset[str]]
+from assigntask.gate.projection import Noted
+from assigntask.ledger.entry import Subject
 
 
 class Memory:
@@ -18,9 +17,9 @@ class Memory:
     def holds(self, installation_id: str, day: int, noted: Iterable[Noted]) -> bool:
         """Whether each record was recorded for this installation today, at this version, with these details."""
         known = self._known
-        for record, details in noted:
-            found = known.get(_place(installation_id, record))
-            if found is None or found[0] != record.version or found[1] != day:
+        for kind, record_id, version, subject, details in noted:
+            found = known.get(_place(installation_id, kind, record_id, subject))
+            if found is None or found[0] != version or found[1] != day:
                 return False
             if found[2] is not details and not details <= found[2]:
                 return False
@@ -28,16 +27,16 @@ class Memory:
 
     def add(self, installation_id: str, day: int, noted: Iterable[Noted]) -> None:
         """Call this only after the entry was committed."""
-        for record, details in noted:
-            place = _place(installation_id, record)
+        for kind, record_id, version, subject, details in noted:
+            place = _place(installation_id, kind, record_id, subject)
             found = self._known.pop(place, None)
-            if found is not None and found[0] == record.version and found[1] == day:
-                details = found[2] | details  # noqa: PLW2901 - the union is what is known from now on
-            self._known[place] = (record.version, day, details)
+            recorded = details
+            if found is not None and found[0] == version and found[1] == day and not found[2] <= details:
+                recorded = found[2] | details
+            self._known[place] = (version, day, recorded)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
 
 
-def _place(installation_id: str, record: RecordSeen) -> tuple[str, str, str, int]:
-    subject = record.subject
-    return (installation_id, record.kind, record.id, subject.generation if subject is not None else 0)
+def _place(installation_id: str, kind: str, record_id: str, subject: Subject | None) -> tuple[str, str, str, int]:
+    return (installation_id, kind, record_id, subject.generation if subject is not None else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -22,8 +22,12 @@ MENTION = re.compile(r"<@([0-9a-f-]{36})>")
 NOTHING: frozenset[str] = frozenset()
 WITHHELD = Person({"withheld": True})
 
+Noted = tuple[str, str, int, Subject | None, frozenset[str]]
+"""A record that is about to pass: kind, id, version, the person whose record it is, the details."""
+
 NAME = frozenset({"person.name"})
 DEPARTMENTS = frozenset({"task.departments"})
+_WRITTEN = (CommentFacts, AttachmentFacts)
 IDENTIFYING = frozenset(d.name for d in DETAILS.values() if d.klass is DetailClass.IDENTIFYING)
 
 
@@ -31,14 +35,16 @@ IDENTIFYING = frozenset(d.name for d in DETAILS.values() if d.klass is DetailCla
 class Seen:
     """What one release is about to pass, as the ledger will say it."""
 
-    details: set[str] = field(default_factory=set)
-    records: list[tuple[RecordSeen, frozenset[str]]] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
     subjects: dict[str, Subject] = field(default_factory=dict)
     values: dict[tuple[str, str], Value] = field(default_factory=dict)
 
-    def note(self, record: RecordSeen, passed: frozenset[str]) -> None:
-        self.records.append((record, passed))
-        self.details |= passed
+    def details(self) -> frozenset[str]:
+        return NOTHING.union(*(details for *_, details in self.noted))
+
+    def records(self) -> list[RecordSeen]:
+        """Each once, though it may have been passed in several places."""
+        return list(dict.fromkeys(RecordSeen(*seen[:4]) for seen in self.noted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Projection:
     def __init__(self, grant: Grant, details: frozenset[str], people: People) -> None:
         self._grant = grant
         self._details = details
+        self._plans = plans_for(details)
         self._people = people
         self.seen = Seen()
 
@@ -66,18 +73,18 @@ class Projection:
         """
         if isinstance(facts, PersonFacts):
             return self.person(facts, own, told)
-        author = facts.author if isinstance(facts, (CommentFacts, AttachmentFacts)) else None
-        if author is not None and self._grant.withholds(author):
-            return None
-        plan = plan_for(facts.kind, self._details)
-        values: dict[str, Any] = {"id": facts.id, "version": facts.version}
-        values.update(zip(plan.fields, plan.read(facts), strict=True))
+        plan = self._plans[facts.kind]
+        if isinstance(facts, _WRITTEN):
+            if facts.author is not None and self._grant.withholds(facts.author):
+                return None
+            if plan.about_author:
+                self._note_author(facts.author)
+        values: dict[str, Any] = dict(zip(plan.fields, plan.read(facts), strict=True))
         for name, read in plan.special:
             values[name] = read(facts, self)
-        self.seen.note(RecordSeen(facts.kind, facts.id, facts.version), plan.details | told if told else plan.details)
-        if plan.about_author:
-            self._note_author(facts)
-        return RECORDS[facts.kind](values)
+        details = plan.details | told if told else plan.details
+        self.seen.noted.append((facts.kind, facts.id, facts.version, None, details))
+        return plan.record(values)
 
     def person(self, facts: PersonFacts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Person:
         if self._withholds(facts):
@@ -88,9 +95,10 @@ class Projection:
         return facts.state == "forgotten" or self._grant.withholds(facts.id)
 
     def _shown(self, facts: PersonFacts, details: frozenset[str], told: frozenset[str] = NOTHING) -> Person:
-        values: dict[str, Any] = {"id": self._grant.pairwise(facts.id), "version": facts.version, "withheld": False}
         plan = plan_for("person", details)
-        values.update(zip(plan.fields, plan.read(facts), strict=True))
+        values: dict[str, Any] = dict(zip(plan.fields, plan.read(facts), strict=True))
+        values["id"] = self._grant.pairwise(facts.id)
+        values["withheld"] = False
         for field_name, read in plan.special:
             values[field_name] = read(facts, self)
         subject = self._note_person(facts, plan.details | told if told else plan.details)
@@ -103,7 +111,7 @@ class Projection:
     def _note_person(self, facts: PersonFacts, passed: frozenset[str]) -> Subject:
         subject = Subject(facts.subject_id, self._grant.generation(facts.id))
         self.seen.subjects[facts.subject_id] = subject
-        self.seen.note(RecordSeen("person", facts.id, facts.version, subject), passed)
+        self.seen.noted.append(("person", facts.id, facts.version, subject, passed))
         return subject
 
     def person_by_id(self, person_id: str | None) -> Person | None:
@@ -143,9 +151,8 @@ class Projection:
         person = self._shown(facts, self._details & NAME)  # whatever else is opened is not in the text
         return f"@{person.name}" if "name" in person else f"@{person.id}"
 
-    def _note_author(self, facts: Facts) -> None:
+    def _note_author(self, author: str | None) -> None:
         """A detail about its author is about them even where their id stays behind."""
-        author = facts.author if isinstance(facts, (CommentFacts, AttachmentFacts)) else None
         known = self._people.by_id.get(author) if author else None
         if known is not None:
             self.seen.subjects[known.subject_id] = Subject(known.subject_id, self._grant.generation(known.id))
@@ -166,50 +173,69 @@ SPECIAL: Mapping[str, Read] = {
 """Details that are not simply a fact of the same name."""
 
 
+def _mentioned(text: str) -> Iterable[str]:
+    return MENTION.findall(text) if "<@" in text else ()
+
+
+def _author(facts: Any) -> Iterable[str]:
+    return (facts.author,) if facts.author else ()
+
+
+Named = Callable[[Any], Iterable[str]]
+
+NAMED: Mapping[str, Named] = {
+    "comment.text": lambda facts: _mentioned(facts.text),
+    "task.description": lambda facts: _mentioned(facts.description),
+    "task.assignees": lambda facts: facts.assignees,
+    "task.departments": lambda facts: facts.assignees,
+    "task.creator": lambda facts: (facts.creator,) if facts.creator else (),
+}
+"""The ids of the people whom a detail needs to be known; what is about an author needs the author."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to make one kind of record with these details."""
+    """How to make one kind of record with these details. `fields` are id, version and the plain ones."""
 
+    record: type[Record]
     details: frozenset[str]
     fields: tuple[str, ...]
     read: Callable[[Any], tuple[Any, ...]]
     special: tuple[tuple[str, Read], ...]
+    named: tuple[Named, ...]
     about_author: bool
-    names_people: bool
+
+
+class Plans(dict[str, Plan]):
+    """By kind of record, for one set of details."""
+
+    def __init__(self, details: frozenset[str]) -> None:
+        super().__init__()
+        self._details = details
+
+    def __missing__(self, kind: str) -> Plan:
+        wanted = [DETAILS[name] for name in DETAILS if name in self._details and name.startswith(f"{kind}.")]
+        fields = ("id", "version", *(detail.field for detail in wanted if detail.name not in SPECIAL))
+        about_author = any(detail.about is About.AUTHOR for detail in wanted)
+        named = [NAMED[detail.name] for detail in wanted if detail.name in NAMED]
+        if about_author and kind != "task":
+            named.append(_author)
+        plan = self[kind] = Plan(
+            record=RECORDS[kind],
+            details=frozenset(detail.name for detail in wanted),
+            fields=fields,
+            read=attrgetter(*fields),
+            special=tuple((detail.field, SPECIAL[detail.name]) for detail in wanted if detail.name in SPECIAL),
+            named=tuple(named),
+            about_author=about_author,
+        )
+        return plan
 
 
 @lru_cache(maxsize=4096)
+def plans_for(details: frozenset[str]) -> Plans:
+    return Plans(details)
+
+
 def plan_for(kind: str, details: frozenset[str]) -> Plan:
-    wanted = [DETAILS[name] for name in DETAILS if name in details and name.startswith(f"{kind}.")]
-    straight = tuple(detail.field for detail in wanted if detail.name not in SPECIAL)
-    special = tuple((detail.field, SPECIAL[detail.name]) for detail in wanted if detail.name in SPECIAL)
-    return Plan(
-        details=frozenset(detail.name for detail in wanted),
-        fields=straight,
-        read=reader(straight),
-        special=special,
-        about_author=any(detail.about is About.AUTHOR for detail in wanted),
-        names_people=kind in ("comment", "attachment") or bool(special),
-    )
-
-
-def reader(fields: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    if not fields:
-        return lambda _facts: ()
-    get = attrgetter(*fields)
-    return get if len(fields) > 1 else lambda facts: (get(facts),)
-
-
-def named_people(facts: Facts) -> set[str]:
-    """The ids of everybody whom these facts name."""
-    found: set[str] = set()
-    if isinstance(facts, TaskFacts):
-        found.update(facts.assignees)
-        if facts.creator:
-            found.add(facts.creator)
-        found.update(MENTION.findall(facts.description))
-    elif isinstance(facts, CommentFacts):
-        found.update(MENTION.findall(facts.text))
-    if isinstance(facts, (CommentFacts, AttachmentFacts)) and facts.author:
-        found.add(facts.author)
-    return found
+    return plans_for(details)[kind]

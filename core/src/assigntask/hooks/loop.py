@@ -30,7 +30,7 @@ from .span import Span
 T = TypeVar("T")
 Make = Callable[[Span], Coroutine[Any, Any, T]]
 
-GRACE = 0.25
+GRACE = 0.5
 """Seconds that the thread has for a sign of life."""
 SIGN = 0.05
 """Seconds within which a free thread gives it; if it takes longer, somebody held the thread."""

@@ -148,11 +148,10 @@ class Notices:
             text = f"{delivery.hook} failed {delivery.attempts} times and was given up. The last time: {why}"
             await self._report(delivery, f"given_up.{delivery.hook}", text, "error")
             return "dead"
-        if not again.counts:
-            await self._db.write(lines.put_back, delivery, again.at, why)
-            return "later"
-        await self._db.write(deliveries.failed, delivery, again.at, why)
-        if isinstance(error, CallFailed):
+        settle = deliveries.failed if again.counts else lines.put_back
+        if not await self._db.write(settle, delivery, again.at, why):
+            return "skipped"  # an uninstall, for example, emptied the line meanwhile
+        if again.counts and isinstance(error, CallFailed):
             text = f"{delivery.hook} failed and is tried again: {why}"
             await self._report(delivery, f"notice.{delivery.hook}", text, "warning")
         return "later"

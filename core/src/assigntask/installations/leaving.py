@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, overload
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.events.deliveries import skip_waiting
 from assigntask.installations import admission, authority, installations, restoring, wiping
@@ -113,7 +115,13 @@ def disable(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: date
 
 
 def enable(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: datetime) -> Installation:
-    return _switch(Occasion.begin(conn, ledger, doer, now), app_id, "enable", "enabled")
+    enabled = _switch(Occasion.begin(conn, ledger, doer, now), app_id, "enable", "enabled")
+    conn.execute(  # an admin who enables an app gives it a new chance
+        sa.delete(t.breaker).where(
+            t.breaker.c.organisation_id == enabled.organisation_id, t.breaker.c.installation_id == enabled.id
+        )
+    )
+    return enabled
 
 
 def uninstall(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: datetime) -> Installation:

@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from assigntask.context.store_rows import wipe_installation
 from assigntask.db import tables as t
 from assigntask.installations import installations
 from assigntask.installations.installations import Installation
@@ -18,6 +17,7 @@ from assigntask.installations.life import next_state
 from assigntask.installations.occasion import Occasion
 from assigntask.ledger.ledger import Ledger
 from assigntask.people.facts import Doer
+from assigntask.stores.rows import wipe_installation
 
 GOODBYE_PATIENCE = timedelta(days=3)  # a goodbye that can't be delivered doesn't keep the data any longer than this
 

@@ -66,14 +66,16 @@ class KitHost:
         self.installation_id = ""
         self._witness = witness
 
-    async def install(self, *, without: Collection[str], settings: Mapping[str, Any], beside: Collection[str]) -> None:
-        admin = await self.doer()
-        installed = await self.platform.installing.install(admin, self.app.id, without=without)
+    async def install(
+        self, without: Collection[str], projects: Collection[str], settings: Mapping[str, Any], beside: Collection[str]
+    ) -> None:
+        admin, installing = await self.doer(), self.platform.installing
+        installed = await installing.install(admin, self.app.id, without=without, projects=projects)
         self.installation_id = installed.id
         if settings:
             await self.settings(**settings)
         for app_id in beside:
-            await self.platform.installing.install(admin, app_id)
+            await installing.install(admin, app_id)
 
     async def doer(self, by: PersonUnderTest | None = None) -> Doer:
         """The admin where nobody is named. Raises HostError `person_inactive`."""

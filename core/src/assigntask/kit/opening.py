@@ -15,7 +15,7 @@ from assigntask.installations.directory import Directory
 from assigntask.people import organisations, people
 from assigntask.people.facts import OrganisationFacts, PersonFacts
 from assigntask.settings import Settings
-from assigntask.tasks import projects
+from assigntask.tasks import projects as project_rows
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.hooks import Hooks
 
@@ -23,6 +23,7 @@ from .clock import START, StandingClock
 from .host import KitHost
 from .witness import WatchedRegistry, Witness
 
+BOARD = "Board"
 PATIENCE = 2.0
 """Seconds that each hook has at least: machines that run tests are busier than servers."""
 
@@ -32,6 +33,7 @@ async def open_host(
     app: InstalledApp,
     *,
     without: Collection[str] = (),
+    projects: Collection[str] = (),
     settings: Mapping[str, Any] | None = None,
     beside: Sequence[InstalledApp] = (),
     start: dt.datetime = START,
@@ -39,8 +41,9 @@ async def open_host(
 ) -> AsyncIterator[KitHost]:
     """The app is installed by the admin, with all of its scopes less `without`; `settings` are set.
 
-    `beside`: apps that are installed after it. `start`: what the clock shows (aware). `limits`: seconds by hook,
-    for tests of what happens when time is up; else each hook has its limit of the contract, and two seconds at least.
+    `projects`: names of those within its reach (there is "Board"); none: all that there will be. `beside`: apps that
+    are installed after it. `start`: what the clock shows (aware). `limits`: seconds by hook, for tests of what happens
+    when time is up; else each hook has its limit of the contract, and two seconds at least.
 
     Raises AppBroken, and what an install raises: Invalid, HostError.
     """
@@ -56,11 +59,11 @@ async def open_host(
     ) as platform:
         organisation, admin, project = await platform.db.write(_begin, clock.now())
         host = KitHost(platform, app, witness, clock, organisation, admin, project)
-        await host.install(without=without, settings=settings or {}, beside=[other.id for other in beside])
+        await host.install(without, projects, settings or {}, [other.id for other in beside])
         yield host
 
 
 def _begin(conn: Connection, now: dt.datetime) -> tuple[OrganisationFacts, PersonFacts, str]:
     organisation = organisations.create(conn, "Organisation under test", "UTC", now)
     admin = people.add(conn, organisation.id, name="Admin", email="admin@host.example", role="admin", now=now)
-    return organisation, admin, projects.create(conn, organisation.id, "Board", now=now)
+    return organisation, admin, project_rows.create(conn, organisation.id, BOARD, now=now)

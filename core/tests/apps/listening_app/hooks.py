@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 from assigntask_sdk import Conflict, Ctx, More, Put, TryLater, hook
@@ -14,6 +16,8 @@ from assigntask_sdk.hooks import (
     Uninstalling,
     Upgraded,
 )
+
+reached, go_on = threading.Event(), threading.Event()
 
 
 async def note(ctx: Ctx, kind: str, ask: Any, said: str = "") -> int:
@@ -60,6 +64,9 @@ async def changed(ctx: Ctx, ask: TaskChanged) -> None:
         raise RuntimeError("broken")
     if summary == "later":
         raise TryLater(after=7)
+    if summary == "wait":
+        reached.set()
+        await asyncio.to_thread(go_on.wait, 10)
     if summary == "conflict":
         raise Conflict("somebody else was first")
     who = "nobody" if ask.by is None else ask.by.id

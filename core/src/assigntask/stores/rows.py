@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from assigntask.context.store_plan import Present, Write, decide
 from assigntask.db import tables as t
+from assigntask.stores.plan import Present, Write, decide
 from assigntask_sdk.errors import Gone, Invalid, NotFound
 from assigntask_sdk.storage import MAX_COMMIT
 
@@ -137,14 +137,18 @@ def wipe_task(conn: Connection, organisation_id: str, task_id: str) -> None:
     _wipe_owner(conn, organisation_id, "task", task_id)
 
 
-def wipe_person(conn: Connection, organisation_id: str, person_id: str) -> None:
-    """Every app's store of a person. For the unit that forgets the person."""
+def wipe_person(conn: Connection, organisation_id: str, person_id: str, *, app_id: str | None = None) -> None:
+    """Every app's store of a person, or one app's.
+
+    For the unit that forgets the person, or that gives them a new id: what was kept under the old one would
+    join the two.
+    """
     conn.execute(
         sa.select(t.person.c.id)
         .where(t.person.c.organisation_id == organisation_id, t.person.c.id == person_id)
         .with_for_update()
     )
-    _wipe_owner(conn, organisation_id, "person", person_id)
+    _wipe_owner(conn, organisation_id, "person", person_id, app_id)
 
 
 def wipe_installation(conn: Connection, organisation_id: str, installation_id: str) -> None:
@@ -259,10 +263,17 @@ def _gone() -> Gone:
     return Gone("This installation was wiped; it keeps nothing any more.")
 
 
-def _wipe_owner(conn: Connection, organisation_id: str, kind: OwnerKind, owner_id: str) -> None:
+def _wipe_owner(
+    conn: Connection, organisation_id: str, kind: OwnerKind, owner_id: str, app_id: str | None = None
+) -> None:
     theirs = sa.and_(
         t.store.c.organisation_id == organisation_id, t.store.c.owner_kind == kind, t.store.c.owner_id == owner_id
     )
+    if app_id is not None:
+        of_app = sa.select(t.installation.c.id).where(
+            t.installation.c.organisation_id == organisation_id, t.installation.c.app_id == app_id
+        )
+        theirs = sa.and_(theirs, t.store.c.installation_id.in_(of_app))
     # In one order everywhere, so that two wipes can't wait for each other.
     installations = conn.execute(
         sa.select(t.store.c.installation_id).where(theirs).distinct().order_by(t.store.c.installation_id)

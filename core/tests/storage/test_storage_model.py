@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from assigntask.context import store_rows
 from assigntask.context.storage import InstallationStore, OwnedStore
 from assigntask.db import Database, new_id
 from assigntask.db import tables as t
 from assigntask.ledger.keys import KeyRing
 from assigntask.ledger.subjects import SubjectKeys
+from assigntask.stores import rows as store_rows
 from assigntask_sdk.errors import Conflict, Invalid
 from assigntask_sdk.storage import Delete, Operation, Put, Value, encode
 
