@@ -23,7 +23,7 @@ from assigntask_sdk.errors import Vetoed
 
 BenchApp = Callable[[str], InstalledApp]
 
-LIMITS = {"task_saving": 0.2, "task_badges": 0.2, "board_panel": 0.2, "task_changed": 0.2}
+LIMITS = {"task_saving": 0.5, "task_badges": 0.5, "board_panel": 0.5, "task_changed": 0.5}
 TOO_SLOW = ("hanging_app", "blocking_app", "spinning_app")
 SOUND = "drawing-app"
 

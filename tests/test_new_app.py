@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,17 @@ def own_tests(app: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def new_app(tmp_path: Path) -> Path:
-    made = sdk("new", "late-bell", folder=tmp_path)
+@pytest.fixture(scope="module")
+def as_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
+    made = sdk("new", "late-bell", folder=folder)
     assert made.returncode == 0, made.stderr
-    return tmp_path / "late-bell"
+    return folder / "late-bell"
+
+
+@pytest.fixture
+def new_app(as_written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(as_written, tmp_path / "late-bell")
 
 
 def test_a_new_app_passes_its_own_test_as_written(new_app: Path) -> None:

@@ -196,7 +196,13 @@ def test_every_detail_is_bound(name: str) -> None:
     assert name in SPECIAL or field in facts, "nothing that the host knows is bound to it"
     plan = plan_for(kind, frozenset({name}))
     assert plan.details == {name}
-    assert [*plan.fields, *(special for special, _ in plan.special)] == [field]
+    special = [each for each, _ in plan.special]
+    assert special == ([field] if name in SPECIAL else [])
+    if not special:
+        bare = object.__new__(FACTS[kind])
+        for each in {"id", "version", field}:
+            object.__setattr__(bare, each, f"the {each}")
+        assert plan.read(bare) == {each: f"the {each}" for each in ("id", "version", field)}
 
 
 def test_nothing_is_bound_that_the_catalogue_lacks() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import assigntask
-from assigntask.gate import released
 from assigntask.gate.gate import Gate
 from assigntask.gate.released import Released
 from assigntask.ledger.channel import Channel
@@ -70,12 +69,6 @@ def test_only_the_gate_can_make_what_it_released() -> None:
         Released({}, frozenset(), None, "installation", "api", door=object())
     with pytest.raises(TypeError):
         Released({}, frozenset(), None, "installation", "api")  # type: ignore[call-arg]
-
-
-def test_nothing_can_be_added_to_what_was_released() -> None:
-    made = Released({"task": None}, frozenset(), None, "installation", "api", door=released._DOOR)
-    with pytest.raises(TypeError):
-        made.values["person"] = "somebody"  # type: ignore[index]
 
 
 def test_only_the_gate_has_the_key_to_its_door() -> None:

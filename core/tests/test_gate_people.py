@@ -119,6 +119,15 @@ async def test_what_an_author_typed_leaves_as_typed(world: World, gate: Gate) ->
     assert released.values["task"].description == f"Ask Ines Vale, {somebody.id} @withheld"
 
 
+async def test_nothing_can_be_added_to_what_was_released(world: World, gate: Gate) -> None:
+    grant = await world.grant(await world.install(["tasks:read"]))
+    released = await gate.release(grant, EVERYTHING, {"task": Slot(task())}, channel=Channel.API)
+    with pytest.raises(TypeError):
+        released.values["person"] = "somebody"  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        released.values["task"].summary = "another"
+
+
 async def test_a_mention_records_no_more_than_the_name_that_is_in_the_text(
     world: World, gate: Gate, ledger: Ledger
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -336,7 +336,7 @@ def plain_of(wanted: dict[str, Any]) -> dict[str, Any]:
 def _json(values: Any) -> Any:
     if isinstance(values, Record):
         return values.to_json()
-    if isinstance(values, dict):
+    if isinstance(values, Mapping):
         return {name: _json(value) for name, value in values.items()}
     return [_json(each) for each in values] if isinstance(values, tuple) else values
 
@@ -379,7 +379,7 @@ def _passed(value: Any, ids: dict[str, str]) -> list[tuple[str, str, int, str]]:
         inside = [found for field in value for found in _passed(value.__dict__[field], ids)]
         named = [f"{value.kind}.{field}" for field in value if field not in ("id", "version", "withheld")]
         return inside + [(value.kind, name, value.version, detail) for detail in ("", *named)]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return [found for each in value.values() for found in _passed(each, ids)]
     return [found for each in value for found in _passed(each, ids)] if isinstance(value, tuple) else []
 

@@ -259,6 +259,18 @@ async def test_an_id_is_worth_nothing_once_its_person_withdrew(world: World) -> 
     assert after.pairwise_of_generation(person.id, 0) == known_as
 
 
+async def test_a_call_that_began_before_a_withdrawal_leaves_no_old_ids_behind(world: World) -> None:
+    person = await world.person()
+    installation = await world.install(SCOPES)
+    under_way = await world.grant(installation)
+    await world.generation(person.id, await world.app_of(installation), 1)
+    assert await world.grants.person_of(under_way, under_way.pairwise(person.id)) == person.id
+    after = await world.grant(installation)
+    assert await world.grants.person_of(after, after.pairwise(person.id)) == person.id
+    with pytest.raises(NotFound):
+        await world.grants.person_of(after, under_way.pairwise(person.id))
+
+
 async def test_listeners_come_in_install_order_and_only_active_ones(world: World, elsewhere: Database) -> None:
     installations = [await world.install(SCOPES) for _ in range(3)]
     off = await world.install(SCOPES, state="disabled")

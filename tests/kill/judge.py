@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from assigntask.events.deliveries import FAREWELLS
 from assigntask.installations.life import LIVE, TABLE, Act, State
 
@@ -180,7 +182,7 @@ def _deliveries(evidence: Evidence, witness: Witness, *, drained: bool) -> Itera
 
 
 def _settled(
-    evidence: Evidence, state: str, delivery: Mapping[str, object], received: bool, *, drained: bool
+    evidence: Evidence, state: str, delivery: sa.RowMapping, received: bool, *, drained: bool
 ) -> Iterator[Complaint]:
     words = f"{delivery['hook']} {delivery['id']} ({delivery['last_error']}) of an app that is {state}"
     if delivery["event_id"] not in evidence.events:
@@ -200,10 +202,9 @@ def _settled(
 def _unheard(evidence: Evidence, witness: Witness) -> Iterator[Complaint]:
     """A save that was begun and answered while an app was active and stayed so has a delivery for it."""
     told = {
-        (evidence.events[one["event_id"]]["record_id"], evidence.events[one["event_id"]]["version"])
-        + (one["installation_id"],)
+        (event["record_id"], event["version"], one["installation_id"])
         for one in evidence.deliveries
-        if one["event_id"] in evidence.events and one["hook"] == "task_changed"
+        if one["hook"] == "task_changed" and (event := evidence.events.get(one["event_id"])) is not None
     }
     span = 0
     active: str | None = None
@@ -214,9 +215,10 @@ def _unheard(evidence: Evidence, witness: Witness) -> Iterator[Complaint]:
             active = line["installation"] if line.get("state") == "active" else None
         elif line["is"] == "saving":
             begun[line["summary"]] = span
-        elif line["is"] == "saved" and active is not None and begun[line["summary"]] == span:
-            if (line["task"], line["version"], active) not in told:
-                yield Complaint("undelivered", f"{active} is not told of {line['task']} at {line['version']}")
+        elif line["is"] == "saved" and active is not None and begun.get(line["summary"]) == span:
+            if (line["task"], line["version"], active) in told:
+                continue
+            yield Complaint("undelivered", f"{active} is not told of {line['task']} at {line['version']}")
 
 
 # 6: the ledger

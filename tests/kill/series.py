@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import random
 import select
@@ -14,11 +13,9 @@ import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
-import structlog
 
 from . import victim, witness
 from .evidence import collect
@@ -70,8 +67,7 @@ class Child:
 
 
 def _run(work: Work, says: int) -> NoReturn:
-    os.dup2(2, 1)  # what the host logs is for people
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    os.dup2(2, 1)  # what is told on stdout is the parent's
     status = 1
     with suppress(BaseException):
         try:
@@ -171,6 +167,7 @@ async def judged(place: Place, step: float, since: str | None, *, settle: bool) 
             "entries": len(evidence.entries),
             "events": len(evidence.events),
             "delivered": sum(one["state"] == "delivered" for one in evidence.deliveries),
+            "gone": sum(one["state"] in ("uninstalled", "wiped") for one in evidence.installations.values()),
             "told_again": sum(one["attempts"] > 1 for one in evidence.deliveries),
         },
     }
@@ -206,8 +203,3 @@ def run(place: Place, kills: int, seed: int, tell: Say) -> bool:
         well = well and not found["complaints"]
         tell({"kill": number, "of": kills, "after_ms": round(moment * 1000), "seed": seed, **found})
     return well
-
-
-def folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path.resolve()

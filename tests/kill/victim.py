@@ -73,6 +73,7 @@ class Victim:
         before = await self._newest()
         act = self.rng.choice(BY_STATE[before.state if before else None])
         self.diary.note("acting", act=act)
+        after: Installation | None
         try:
             after = await self._act(act)
         except HostError as error:

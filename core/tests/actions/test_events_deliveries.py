@@ -31,6 +31,11 @@ async def claim(house: Any, tenant: Any, installation: str) -> Any:
     return await house.db.write(deliveries.claim, tenant.id, installation, house.now, LEASE)
 
 
+async def turn(house: Any, installation: str, state: str) -> None:
+    query = sa.update(t.installation).where(t.installation.c.id == installation).values(state=state)
+    await house.db.write(lambda conn: conn.execute(query) and None)
+
+
 async def test_an_event_comes_back_as_it_was_recorded(house: Any) -> None:
     told = await tell(house, house.one, event(house, facts={"project": "p"}, by_person_id="x", origin="y", version=3))
     assert await house.db.read(read, house.one.id, told.id) == told
@@ -135,15 +140,26 @@ async def test_whoever_lost_the_lease_can_settle_nothing(house: Any) -> None:
 
 
 async def test_a_disabled_installation_waits_and_one_that_left_hears_farewells_only(house: Any) -> None:
-    disabled = await house.install(house.one, "a", {"task_changed": ["task.due"]}, state="disabled")
-    left = await house.install(house.one, "b", {"task_changed": ["task.due"]}, state="uninstalled")
+    disabled = await house.install(house.one, "a", {"task_changed": ["task.due"]})
+    left = await house.install(house.one, "b", {"task_changed": ["task.due"]})
     await tell(house, house.one)
+    await turn(house, disabled, "disabled")
+    await turn(house, left, "uninstalled")
     assert await claim(house, house.one, disabled) is None
     assert await claim(house, house.one, left) is None
     await tell(house, house.one, recipients=[left], hook="uninstalling")
     assert await house.db.write(deliveries.skip_waiting, house.one.id, left, house.now, why="uninstalled") == 1
     assert await house.db.read(deliveries.waiting, house.now) == [(house.one.id, left)]
     assert (await claim(house, house.one, left)).hook == "uninstalling"
+
+
+async def test_an_app_that_left_since_its_subscription_was_read_is_not_queued_for(house: Any) -> None:
+    """On PostgreSQL a change and an uninstall run beside each other: behind the goodbye it would wait for ever."""
+    stays = await house.install(house.one, "a", {"task_changed": ["task.due"]})
+    left = await house.install(house.one, "b", {"task_changed": ["task.due"]}, state="uninstalled")
+    await tell(house, house.one)
+    assert [len(await house.deliveries(installation)) for installation in (stays, left)] == [1, 0]
+    assert (await house.rows(t.installation, id=left))[0]["next_position"] == 1
 
 
 async def test_a_line_is_claimed_in_its_own_organisation_only(house: Any) -> None:

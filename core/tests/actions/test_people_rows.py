@@ -193,3 +193,10 @@ def test_imported_text_loses_only_what_no_database_takes() -> None:
 def test_a_user_name_has_an_end(text: str) -> None:
     with pytest.raises(Invalid):
         checked_user_name(text)
+
+
+async def test_a_text_may_name_more_people_than_a_statement_takes(house: Any) -> None:
+    bob = house.one.bob
+    many = [f"nobody{number}" for number in range(70_000)]
+    assert list(await house.db.read(people.load, house.one.id, [*many, bob.id])) == [bob.id]
+    assert await house.db.read(people.by_user_names, house.one.id, [*many, "bob"]) == {"bob": bob.id}

@@ -214,6 +214,25 @@ async def test_a_newer_export_adds_what_is_new_and_leaves_what_was_changed_here(
     assert second.project_id == report.project_id
 
 
+async def test_what_a_newer_export_adds_to_a_task_or_project_makes_a_new_version_of_it(house: Any) -> None:
+    """Else an app would be given it without an entry: all of this version was given before."""
+
+    async def versions(table: Any, name: str) -> dict[str, int]:
+        return {row[name]: row["version"] for row in await house.rows(table, organisation_id=house.one.id)}
+
+    older = board(card("c1"), card("c2"))
+    await house.imports.run(house.one.admin, older)
+    tasks_before, projects_before = await versions(t.task, "summary"), await versions(t.project, "name")
+    steps = outside.Checklist("x1", "Steps", 1.0, (outside.ChecklistItem("i1", "Pack", False, 1.0, None, None),))
+    statuses = (*older.statuses, outside.Status("staging", "Staging", False, 3.0))
+    await house.imports.run(
+        house.one.admin, board(card("c1", checklists=(steps,)), card("c2"), card("c3"), statuses=statuses)
+    )
+    tasks_after = await versions(t.task, "summary")
+    assert tasks_after == {"Card c1": tasks_before["Card c1"] + 1, "Card c2": tasks_before["Card c2"], "Card c3": 1}
+    assert await versions(t.project, "name") == {**projects_before, "Board": projects_before["Board"] + 1}
+
+
 async def test_nobody_who_was_forgotten_is_brought_back(house: Any) -> None:
     first = everything()
     await house.imports.run(house.one.admin, first)

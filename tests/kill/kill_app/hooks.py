@@ -39,7 +39,7 @@ def _file() -> int:
 
 def received(ctx: Ctx, hook_name: str, given: Any, *, delivery: str | None = None, told: Sequence[str] = ()) -> None:
     """`told`: details that a person's record tells by its place alone."""
-    records = [(kind, id, version, [*details, *told]) for kind, id, version, details in seen(given)]
+    records = [(*record, [*details, *told]) for *record, details in seen(given)]
     line = {
         "is": "received",
         "installation": ctx.settings["installation"],

@@ -73,11 +73,11 @@ def _forget(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.
     facts = {"recipients": recipients, "apps": _apps(conn, organisation_id, recipients)}
     ledger.act(conn, organisation_id, "erasure", doer=doer, facts=facts, subjects=[person])
     scrubbed = people.scrub(conn, organisation_id, person_id, now)
-    told = withdrawal.installed(conn, organisation_id, among=recipients)
-    _clear(conn, organisation_id, person_id)
-    # Uninstalled ones too: what such an app stored is kept until its retention is over.
+    # Uninstalled ones too: what such an app stored is kept until its retention is over. They are held before any of
+    # them is changed, in one order, as whoever tells several of them something holds them.
     states = ("active", "disabled", "uninstalled")
     told = withdrawal.installed(conn, organisation_id, among=recipients, states=states)
+    _clear(conn, organisation_id, person_id)
     withdrawal.tell(conn, doer, scrubbed, told, now, kind="person.forgotten")
     return Forgotten(person_id, tuple(recipients)), person.subject_id
 

@@ -165,8 +165,25 @@ def _details(page: Page, details: Sequence[DetailLine]) -> None:
 
 
 def _samples(line: DetailLine) -> str:
-    cut = [" ".join(str(value).split()) for value in line.samples]
+    cut = [" ".join(in_words(value).split()) for value in line.samples]
     return "; ".join(value if len(value) <= 40 else f"{value[:39]}…" for value in cut[:2])
+
+
+def in_words(value: Any) -> str:
+    """A value of the catalogue as people know it: a status by its name, something due by its day."""
+    match value:
+        case {"name": name, "items": list(items)}:
+            return f"{name}: {in_words(items)}"
+        case {"name": name} | {"text": name} | {"day": name}:
+            return str(name)
+        case dict():
+            return ", ".join(f"{key} {in_words(each)}" for key, each in value.items())
+        case list() | tuple():
+            return ", ".join(in_words(each) for each in value)
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
 
 
 def _handed_over(page: Page, preview: Preview) -> None:

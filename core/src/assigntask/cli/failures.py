@@ -32,7 +32,9 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, KeyboardInterrupt | Abort):
         return Failure("interrupted", "Stopped. What was not finished did not happen; run it again.", INTERRUPTED)
     if isinstance(error, TyperException):
-        return Failure("usage", _usage(error), error.exit_code)
+        # A group that is called with nothing shows its help.
+        asked_for_help = type(error).__name__ == "NoArgsIsHelpError"
+        return Failure("usage", _usage(error), error.exit_code, {"help": True} if asked_for_help else {})
     # The database, the ledger, manifests and apps have errors of their own, each with a code.
     code = getattr(error, "code", None)
     if isinstance(error, Exception) and isinstance(code, str):
@@ -48,7 +50,7 @@ def tell(failure: Failure, *, as_json: bool, kind: str = "error") -> None:
     """To stderr. `kind`: "error", or "warning" where the work was done."""
     if as_json:
         print(json.dumps({kind: failure.to_json()}, default=str), file=sys.stderr)  # noqa: T201
-    elif failure.code == "usage":
+    elif failure.facts.get("help"):
         print(failure.message, file=sys.stderr)  # noqa: T201
     else:
         print(f"{kind}[{failure.code}]: {visible(failure.message)}", file=sys.stderr)  # noqa: T201
@@ -63,9 +65,8 @@ def visible(text: str) -> str:
 
 
 def _usage(error: TyperException) -> str:
-    """A group called with nothing shows its help; anything else says what was wrong, and where help is."""
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is None or type(error).__name__ == "NoArgsIsHelpError":
         return message
-    return f"error[usage]: {message}\nRun `{context.command_path} --help` to see how it is called."
+    return f"{' '.join(message.split())} Run `{context.command_path} --help` to see how it is called."

@@ -116,7 +116,7 @@ def _write(page: Page, board: Board, founded: Founded, report: ImportReport, cha
         )
     page.line()
     added = sum(report.stored.values())
-    page.line(f"{counted(added, 'thing')} came in." if added else "All of it was here before." if not changed else "")
+    page.line(f"{counted(added, 'thing')} came in." if added else "All of it was here before.")
     if not changed:
         page.line("Nothing has changed.")
 

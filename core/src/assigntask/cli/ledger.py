@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.engine import Connection
 
 from assigntask.cli.command import command
 from assigntask.cli.opening import Answer, Here
@@ -37,11 +39,12 @@ async def show_entries(
     about = None if person is None else await here.platform.db.read(people.find, here.id, person)
     found = await here.platform.ledger.given(here.id, app_id=app, person=about)
     found = found if limit is None else found[-limit:]
+    known = await here.platform.db.read(_names, here.id)
 
     def show(page: Page) -> None:
         page.table(
             ("No.", "When", "What", "App", "Channel", "Details", "Records", "By"),
-            (_row(entry) for entry in found),
+            (_row(entry, known) for entry in found),
             nothing="No entries.",
         )
 
@@ -125,11 +128,17 @@ def _signed(checkpoints: int) -> str:
     return counted(checkpoints, "signed checkpoint")
 
 
-def _row(entry: LedgerEntry) -> tuple[object, ...]:
+def _names(conn: Connection, organisation_id: str) -> dict[str, str]:
+    return {each.id: each.name for each in people.listed(conn, organisation_id)}
+
+
+def _row(entry: LedgerEntry, known: Mapping[str, str]) -> tuple[object, ...]:
     kinds: dict[str, int] = {}
     for kind, _, _ in entry.records:
         kinds[kind] = kinds.get(kind, 0) + 1
     records = ", ".join(counted(number, kind, "people" if kind == "person" else None) for kind, number in kinds.items())
     index = "" if entry.index is None else entry.index
     what = entry.kind.replace("_", " ")
-    return index, shown(entry.at), what, entry.app, entry.channel, ", ".join(entry.details), records, entry.actor
+    by, _, last = entry.actor.rpartition(" ")
+    actor = f"{by} {known[last]}" if last in known else entry.actor
+    return index, shown(entry.at), what, entry.app, entry.channel, ", ".join(entry.details), records, actor

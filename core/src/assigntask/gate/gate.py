@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from assigntask.db.database import Database
 from assigntask.gate import released as door
 from assigntask.gate.memory import Memory
-from assigntask.gate.projection import NOTHING, Facts, People, Projection, Seen, named_people, plan_for
+from assigntask.gate.projection import NOTHING, Facts, People, Projection, Seen, plans_for
 from assigntask.gate.released import Released
 from assigntask.grants.grant import Grant
 from assigntask.ledger.channel import Channel
@@ -40,11 +41,12 @@ class Slot:
     draft: bool = False  # not saved yet: the version does not tell what was passed, so it is recorded every time
 
     def each(self) -> Iterable[Facts]:
-        if self.facts is None:
+        facts = self.facts
+        if isinstance(facts, Facts):
+            return (facts,)
+        if facts is None:
             return ()
-        if isinstance(self.facts, Mapping):
-            return self.facts.values()
-        return self.facts if isinstance(self.facts, Sequence) else (self.facts,)
+        return facts.values() if isinstance(facts, Mapping) else facts
 
 
 class Gate:
@@ -63,27 +65,25 @@ class Gate:
         Records that are out of reach or whole withheld are left out (None, or absent from a sequence).
         """
         details = grant.opens(needs)
-        projection = Projection(grant, details, await self._people_for(grant, details, slots))
-        values = {name: _fill(projection, grant, slot, needs) for name, slot in slots.items()}
-        seen = projection.seen
+        wanted = _named(details, slots)
+        people = await self._people_of(grant, wanted) if wanted else NOBODY
+        projection = Projection(grant, details, people)
+        values: dict[str, Any] = {}
+        draft = False
+        for name, slot in slots.items():
+            values[name] = _fill(projection, grant, slot, needs)
+            draft = draft or slot.draft
+        noted = projection.seen.noted
         entry_id = None
-        if seen.records:
+        if noted:
             day = self._clock().toordinal()
-            draft = any(slot.draft for slot in slots.values())
-            if draft or not self._memory.holds(grant.installation_id, day, seen.records):
-                entry_id = await self._ledger.record(disclosure(grant, seen, channel))
+            if draft or not self._memory.holds(grant.installation_id, day, noted):
+                entry_id = await self._ledger.record(disclosure(grant, projection.seen, channel))
                 if not draft:
-                    self._memory.add(grant.installation_id, day, seen.records)
-        return Released(values, details, entry_id, grant.installation_id, channel, door=door._DOOR)
+                    self._memory.add(grant.installation_id, day, noted)
+        return Released(MappingProxyType(values), details, entry_id, grant.installation_id, channel, door=door._DOOR)
 
-    async def _people_for(self, grant: Grant, details: frozenset[str], slots: Mapping[str, Slot]) -> People:
-        wanted: set[str] = set()
-        for slot in slots.values():
-            for facts in slot.each():
-                if plan_for(facts.kind, details).names_people:
-                    wanted |= named_people(facts)
-        if not wanted:
-            return NOBODY
+    async def _people_of(self, grant: Grant, wanted: Set[str]) -> People:
         kept = self._people.get(grant.organisation_id)
         if kept is None or kept[0] != grant.epoch:
             sizes = await self._db.read(people_rows.department_sizes, grant.organisation_id)
@@ -96,32 +96,44 @@ class Gate:
         return People(kept[1], kept[2])
 
 
+def _named(details: frozenset[str], slots: Mapping[str, Slot]) -> Set[str]:
+    """The ids of all who have to be known to make the records."""
+    plans = plans_for(details)
+    wanted: set[str] = set()
+    for slot in slots.values():
+        for facts in slot.each():
+            for named in plans[facts.kind].named:
+                wanted.update(named(facts))
+    return wanted
+
+
 def _fill(projection: Projection, grant: Grant, slot: Slot, needs: frozenset[str]) -> Any:
-    if slot.facts is None or (
-        slot.detail is not None and (slot.detail not in needs or slot.detail not in grant.details)
-    ):
-        return None
-    told = NOTHING if slot.detail is None else frozenset((slot.detail,))
-
-    def record(facts: Facts) -> Any:
-        if not _reached(grant, facts):
+    facts, told = slot.facts, NOTHING
+    if slot.detail is not None:
+        if slot.detail not in needs or slot.detail not in grant.details:
             return None
-        own = slot.own.get(facts.id, NOTHING) if slot.own else NOTHING
-        return projection.record(facts, own, told)
-
-    if isinstance(slot.facts, Mapping):
-        filled = {name: record(facts) for name, facts in slot.facts.items()}
+        told = frozenset((slot.detail,))
+    if isinstance(facts, Facts):
+        return _record(projection, grant, slot, facts, told)
+    if facts is None:
+        return None
+    if isinstance(facts, Mapping):
+        filled = {name: _record(projection, grant, slot, each, told) for name, each in facts.items()}
         return {name: value for name, value in filled.items() if value is not None}
-    if isinstance(slot.facts, Sequence):
-        return tuple(value for facts in slot.facts if (value := record(facts)) is not None)
-    return record(slot.facts)
+    found = (_record(projection, grant, slot, each, told) for each in facts)
+    return tuple(value for value in found if value is not None)
 
 
-def _reached(grant: Grant, facts: Facts) -> bool:
-    if grant.projects is None:
-        return True
+def _record(projection: Projection, grant: Grant, slot: Slot, facts: Facts, told: frozenset[str]) -> Any:
+    if grant.projects is not None and not _reached(grant.projects, facts):
+        return None
+    own = slot.own.get(facts.id, NOTHING) if slot.own else NOTHING
+    return projection.record(facts, own, told)
+
+
+def _reached(projects: frozenset[str], facts: Facts) -> bool:
     project_id = facts.id if facts.kind == "project" else getattr(facts, "project", None)
-    return project_id is None or project_id in grant.projects
+    return project_id is None or project_id in projects
 
 
 def disclosure(grant: Grant, seen: Seen, channel: Channel) -> Disclosure:
@@ -135,8 +147,8 @@ def disclosure(grant: Grant, seen: Seen, channel: Channel) -> Disclosure:
         channel=channel,
         actor=actor.kind,
         actor_subject=actor_subject,
-        details=frozenset(seen.details),
-        records=list(dict.fromkeys(record for record, _ in seen.records)),
+        details=seen.details(),
+        records=seen.records(),
         subjects=list(seen.subjects.values()),
-        values=list(seen.values.values()),
+        values=seen.values(),
     )

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from assigntask.gate.projection import Noted
-from assigntask.ledger.entry import Subject
 
 
 class Memory:
@@ -18,7 +17,7 @@ class Memory:
         """Whether each record was recorded for this installation today, at this version, with these details."""
         known = self._known
         for kind, record_id, version, subject, details in noted:
-            found = known.get(_place(installation_id, kind, record_id, subject))
+            found = known.get((installation_id, kind, record_id, 0 if subject is None else subject.generation))
             if found is None or found[0] != version or found[1] != day:
                 return False
             if found[2] is not details and not details <= found[2]:
@@ -28,7 +27,7 @@ class Memory:
     def add(self, installation_id: str, day: int, noted: Iterable[Noted]) -> None:
         """Call this only after the entry was committed."""
         for kind, record_id, version, subject, details in noted:
-            place = _place(installation_id, kind, record_id, subject)
+            place = (installation_id, kind, record_id, 0 if subject is None else subject.generation)
             found = self._known.pop(place, None)
             recorded = details
             if found is not None and found[0] == version and found[1] == day and not found[2] <= details:
@@ -36,7 +35,3 @@ class Memory:
             self._known[place] = (version, day, recorded)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
-
-
-def _place(installation_id: str, kind: str, record_id: str, subject: Subject | None) -> tuple[str, str, str, int]:
-    return (installation_id, kind, record_id, subject.generation if subject is not None else 0)

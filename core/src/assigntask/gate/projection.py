@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 from assigntask.grants.grant import Grant
@@ -31,13 +30,15 @@ _WRITTEN = (CommentFacts, AttachmentFacts)
 IDENTIFYING = frozenset(d.name for d in DETAILS.values() if d.klass is DetailClass.IDENTIFYING)
 
 
-@dataclass(slots=True)
 class Seen:
     """What one release is about to pass, as the ledger will say it."""
 
-    noted: list[Noted] = field(default_factory=list)
-    subjects: dict[str, Subject] = field(default_factory=dict)
-    values: dict[tuple[str, str], Value] = field(default_factory=dict)
+    __slots__ = ("noted", "people", "subjects")
+
+    def __init__(self) -> None:
+        self.noted: list[Noted] = []
+        self.subjects: dict[str, Subject] = {}
+        self.people: list[tuple[PersonFacts, frozenset[str]]] = []
 
     def details(self) -> frozenset[str]:
         return NOTHING.union(*(details for *_, details in self.noted))
@@ -45,6 +46,16 @@ class Seen:
     def records(self) -> list[RecordSeen]:
         """Each once, though it may have been passed in several places."""
         return list(dict.fromkeys(RecordSeen(*seen[:4]) for seen in self.noted))
+
+    def values(self) -> list[Value]:
+        """The identifying ones, that the entry commits to."""
+        found: dict[tuple[str, str], Value] = {}
+        for facts, details in self.people:
+            for name in sorted(details & IDENTIFYING):
+                value = getattr(facts, DETAILS[name].field)
+                if value is not None:
+                    found[facts.id, name] = Value(self.subjects[facts.id], name, str(value))
+        return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class Projection:
         self._details = details
         self._plans = plans_for(details)
         self._people = people
+        self._made: dict[str, Person] = {}
         self.seen = Seen()
 
     def record(self, facts: Facts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Record | None:
@@ -79,7 +91,7 @@ class Projection:
                 return None
             if plan.about_author:
                 self._note_author(facts.author)
-        values: dict[str, Any] = dict(zip(plan.fields, plan.read(facts), strict=True))
+        values = plan.read(facts)
         for name, read in plan.special:
             values[name] = read(facts, self)
         details = plan.details | told if told else plan.details
@@ -89,30 +101,33 @@ class Projection:
     def person(self, facts: PersonFacts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Person:
         if self._withholds(facts):
             return WITHHELD
-        return self._shown(facts, self._details | own if own else self._details, told)
+        if own or told:
+            return self._shown(facts, self._details | own, told)
+        known = self._made.get(facts.id)
+        if known is None:
+            known = self._made[facts.id] = self._shown(facts, self._details)
+        return known
 
     def _withholds(self, facts: PersonFacts) -> bool:
         return facts.state == "forgotten" or self._grant.withholds(facts.id)
 
     def _shown(self, facts: PersonFacts, details: frozenset[str], told: frozenset[str] = NOTHING) -> Person:
         plan = plan_for("person", details)
-        values: dict[str, Any] = dict(zip(plan.fields, plan.read(facts), strict=True))
+        values = plan.read(facts)
         values["id"] = self._grant.pairwise(facts.id)
         values["withheld"] = False
         for field_name, read in plan.special:
             values[field_name] = read(facts, self)
-        subject = self._note_person(facts, plan.details | told if told else plan.details)
-        for name in plan.details & IDENTIFYING:
-            value = values[name.partition(".")[2]]
-            if value is not None:
-                self.seen.values[facts.subject_id, name] = Value(subject, name, str(value))
+        passed = plan.details | told if told else plan.details
+        self.seen.noted.append(("person", facts.id, facts.version, self._subject(facts), passed))
+        self.seen.people.append((facts, plan.details))
         return Person(values)
 
-    def _note_person(self, facts: PersonFacts, passed: frozenset[str]) -> Subject:
-        subject = Subject(facts.subject_id, self._grant.generation(facts.id))
-        self.seen.subjects[facts.subject_id] = subject
-        self.seen.noted.append(("person", facts.id, facts.version, subject, passed))
-        return subject
+    def _subject(self, facts: PersonFacts) -> Subject:
+        known = self.seen.subjects.get(facts.id)
+        if known is None:
+            known = self.seen.subjects[facts.id] = Subject(facts.subject_id, self._grant.generation(facts.id))
+        return known
 
     def person_by_id(self, person_id: str | None) -> Person | None:
         if person_id is None:
@@ -138,7 +153,7 @@ class Projection:
             if facts is None or self._withholds(facts):
                 continue
             # The count comes from the person's record: when that changes, the task's revision stays.
-            self._note_person(facts, DEPARTMENTS)
+            self.seen.noted.append(("person", facts.id, facts.version, self._subject(facts), DEPARTMENTS))
             if facts.department is not None:
                 counts[facts.department] = counts.get(facts.department, 0) + 1
         sizes = self._people.department_sizes
@@ -155,7 +170,7 @@ class Projection:
         """A detail about its author is about them even where their id stays behind."""
         known = self._people.by_id.get(author) if author else None
         if known is not None:
-            self.seen.subjects[known.subject_id] = Subject(known.subject_id, self._grant.generation(known.id))
+            self._subject(known)
 
 
 Read = Callable[[Any, Projection], Any]
@@ -195,15 +210,21 @@ NAMED: Mapping[str, Named] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to make one kind of record with these details. `fields` are id, version and the plain ones."""
+    """How to make one kind of record with these details. `read` gives id, version and the plain ones."""
 
     record: type[Record]
     details: frozenset[str]
-    fields: tuple[str, ...]
-    read: Callable[[Any], tuple[Any, ...]]
+    read: Callable[[Any], dict[str, Any]]
     special: tuple[tuple[str, Read], ...]
     named: tuple[Named, ...]
     about_author: bool
+
+
+def reader(*fields: str) -> Callable[[Any], dict[str, Any]]:
+    """What `{name: getattr(facts, name) for name in fields}` does, written out: every release does it."""
+    written = ", ".join(f"{name!r}: facts.{name}" for name in fields)
+    read: Callable[[Any], dict[str, Any]] = eval(f"lambda facts: {{{written}}}", {})  # noqa: S307 - the catalogue's own names
+    return read
 
 
 class Plans(dict[str, Plan]):
@@ -215,7 +236,7 @@ class Plans(dict[str, Plan]):
 
     def __missing__(self, kind: str) -> Plan:
         wanted = [DETAILS[name] for name in DETAILS if name in self._details and name.startswith(f"{kind}.")]
-        fields = ("id", "version", *(detail.field for detail in wanted if detail.name not in SPECIAL))
+        plain = [detail.field for detail in wanted if detail.name not in SPECIAL]
         about_author = any(detail.about is About.AUTHOR for detail in wanted)
         named = [NAMED[detail.name] for detail in wanted if detail.name in NAMED]
         if about_author and kind != "task":
@@ -223,8 +244,7 @@ class Plans(dict[str, Plan]):
         plan = self[kind] = Plan(
             record=RECORDS[kind],
             details=frozenset(detail.name for detail in wanted),
-            fields=fields,
-            read=attrgetter(*fields),
+            read=reader("id", "version", *plain),
             special=tuple((detail.field, SPECIAL[detail.name]) for detail in wanted if detail.name in SPECIAL),
             named=tuple(named),
             about_author=about_author,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 _DOOR: Final = object()
@@ -29,7 +28,7 @@ class Released:
     ) -> None:
         if door is not _DOOR:
             raise TypeError("Released is made by Gate.release alone: hand the facts to the gate.")
-        self.values = MappingProxyType(dict(values))  # nobody adds to it afterwards
+        self.values = values
         self.details = details
         self.entry_id = entry_id
         self.installation_id = installation_id

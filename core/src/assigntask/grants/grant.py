@@ -56,6 +56,7 @@ class Grant:
     key: bytes = field(repr=False)
     ids: dict[str, str] = field(default_factory=dict, repr=False)  # person id → pairwise id, as they come up
     opened: dict[frozenset[str], frozenset[str]] = field(default_factory=dict, repr=False)  # needs → needs ∩ details
+    only_person_id: str | None = None  # who installed the app for themselves alone
 
     def opens(self, needs: frozenset[str]) -> frozenset[str]:
         known = self.opened.get(needs)

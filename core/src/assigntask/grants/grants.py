@@ -77,12 +77,11 @@ class Grants:
 
     async def person_of(self, grant: Grant, pairwise: str) -> str:
         """The person behind an id that this installation was given. Raises NotFound, for a withheld one too."""
-        epoch = await self._epoch(grant.organisation_id)
         at = (grant.organisation_id, grant.installation_id)
         cached = self._persons.get(at)
-        if cached is None or cached[0] != epoch:
+        if cached is None or cached[0] != grant.epoch:  # not today's epoch: the ids are those of this grant
             everyone = await self._db.read(_everyone, grant.organisation_id)
-            cached = (epoch, {grant.pairwise(person_id): person_id for person_id in everyone})
+            cached = (grant.epoch, {grant.pairwise(person_id): person_id for person_id in everyone})
             self._persons[at] = cached
             while len(self._persons) > 100:
                 self._persons.popitem(last=False)
@@ -152,6 +151,7 @@ def load(conn: Connection, organisation_id: str, installation_id: str, actor: Ac
         generations=_generations(conn, organisation_id, row.app_id),
         credential=row.credential,
         key=key,
+        only_person_id=row.only_person_id,
     )
 
 

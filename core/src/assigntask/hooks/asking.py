@@ -51,15 +51,19 @@ class Asking:
     async def grant(self, listener: Listener, doer: Doer) -> Grant:
         """With the rights of the viewer; where an app does something, with the installation's own.
 
-        Raises NothingToAsk where the installation was disabled or uninstalled a moment ago.
+        Raises NothingToAsk where the installation was disabled or uninstalled a moment ago, and where somebody
+        else installed the app for themselves alone: it neither sees nor shows anything on other people's pages.
         """
         actor = Actor.viewer(doer) if doer.person_id is not None else Actor.installation()
         try:
-            return await self.grants.current(listener.organisation_id, listener.installation_id, actor)
+            grant = await self.grants.current(listener.organisation_id, listener.installation_id, actor)
         except HostError as error:
             if error.code in ("installation_inactive", "installation_unknown"):
                 raise NothingToAsk from error
             raise
+        if grant.only_person_id is not None and grant.only_person_id != doer.person_id:
+            raise NothingToAsk
+        return grant
 
     async def ask(
         self,

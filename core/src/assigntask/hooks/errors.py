@@ -51,6 +51,9 @@ class CallFailed(HostError):
 
 def describe(error: BaseException) -> str:
     """Kind and first words of an exception: no traceback, no values of variables."""
-    words = " ".join(str(error).split())
+    try:
+        words = " ".join(str(error).split())
+    except BaseException:  # it is the app's code that says what its exceptions are called
+        words = ""
     name = type(error).__name__
     return (f"{name}: {words}" if words else name)[:WHY_LENGTH]

@@ -52,7 +52,7 @@ class AppGuard:
             named = [name for name in drafts.derived(changed) if f"task.{name}" in released.details]
             return {"changed": named, "source": source}
 
-        slots = {"task": Slot(after), "before": Slot(before)}
+        slots = {"task": Slot(after, draft=True), "before": Slot(before)}
         try:
             grant = await self.asking.grant(self.listener, doer)
             answer = await self.asking.ask(

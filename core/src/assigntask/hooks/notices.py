@@ -55,9 +55,18 @@ def after_failure(error: Exception, attempts: int, now: dt.datetime) -> Again | 
     wait = deliveries.schedule(attempts)
     if wait is None:
         return None
-    if isinstance(error, TryLater) and error.after is not None:
-        wait = dt.timedelta(seconds=max(1.0, min(error.after, LATEST.total_seconds())))
+    if isinstance(error, TryLater):
+        wait = _asked_for(error) or wait
     return Again(now + wait, counts=True)
+
+
+def _asked_for(error: TryLater) -> dt.timedelta | None:
+    """How long an app asks to be left alone. What it wrote may be no number at all."""
+    try:
+        after = error.after
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return None if after is None else dt.timedelta(seconds=max(1.0, min(after, LATEST.total_seconds())))
 
 
 class Notices:

@@ -103,6 +103,8 @@ def _comment_added(conn: Connection, delivery: Delivery, listener: Listener, gra
     comment = comments.load(conn, delivery.organisation_id, [event.record_id]).get(event.record_id)
     if comment is None:
         raise NothingToTell("record_gone")
+    if not any(name.startswith("comment.") for name in grant.opens(listener.details)):
+        raise NothingToTell("not_shared")  # that somebody wrote, and when, is told by the notice itself
     return Telling({"comment": Slot(comment)}, _same(delivery), needed="comment")
 
 

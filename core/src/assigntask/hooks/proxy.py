@@ -268,11 +268,12 @@ def _passed(spec: HookSpec[Any, Any], error: AppError) -> _Reply:
     if isinstance(error, passing):
         try:
             body = json.dumps(error.to_json())
-        except (TypeError, ValueError):
+        except BaseException:  # the error's own code may do anything, as the answer's may
             body = ""
         if 0 < len(body) <= ERROR_BYTES:
             return _Reply(error=body)
-    return _Reply(code="host_error" if error.code == "host_error" else "hook_raised", why=describe(error))
+    ours = isinstance(error, HostError) and error.code == "host_error"
+    return _Reply(code="host_error" if ours else "hook_raised", why=describe(error))
 
 
 def _values(

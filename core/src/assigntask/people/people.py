@@ -7,7 +7,7 @@ installation's, so that no two units wait for each other.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from .organisations import lock, raise_epoch
 from .text import checked, checked_email, checked_time_zone, checked_user_name, email_key
 
 FORGOTTEN = "Forgotten person"
+_AT_ONCE = 1000
 
 _PERSON: sa.Select[Any] = sa.select(
     *(t.person.c[name] for name in ("id", "version", "subject_id", "name", "user_name", "email", "job_title")),
@@ -82,12 +83,12 @@ def add(
 
 
 def load(conn: Connection, organisation_id: str, ids: Iterable[str]) -> dict[str, PersonFacts]:
-    """One query; ids that are nobody's in this organisation are left out."""
-    wanted = sorted(set(ids))
-    if not wanted:
-        return {}
-    query = _PERSON.where(t.person.c.organisation_id == organisation_id, t.person.c.id.in_(wanted))
-    return {row.id: PersonFacts(*row) for row in conn.execute(query)}
+    """One query for every 1,000; ids that are nobody's in this organisation are left out."""
+    found: dict[str, PersonFacts] = {}
+    for some in _parts(ids):
+        query = _PERSON.where(t.person.c.organisation_id == organisation_id, t.person.c.id.in_(some))
+        found |= {row.id: PersonFacts(*row) for row in conn.execute(query)}
+    return found
 
 
 def get(conn: Connection, organisation_id: str, person_id: str) -> PersonFacts:
@@ -146,13 +147,13 @@ def active(conn: Connection, organisation_id: str, ids: Iterable[str], *, hold: 
 
 def by_user_names(conn: Connection, organisation_id: str, user_names: Iterable[str]) -> dict[str, str]:
     """User name to person id, for those that are taken."""
-    wanted = sorted(set(user_names))
-    if not wanted:
-        return {}
-    query = sa.select(t.person.c.user_name, t.person.c.id).where(
-        t.person.c.organisation_id == organisation_id, t.person.c.user_name.in_(wanted)
-    )
-    return {row.user_name: row.id for row in conn.execute(query)}
+    found: dict[str, str] = {}
+    for some in _parts(user_names):
+        query = sa.select(t.person.c.user_name, t.person.c.id).where(
+            t.person.c.organisation_id == organisation_id, t.person.c.user_name.in_(some)
+        )
+        found |= {row.user_name: row.id for row in conn.execute(query)}
+    return found
 
 
 def department_sizes(conn: Connection, organisation_id: str) -> dict[str, int]:
@@ -231,6 +232,13 @@ def _keep_an_admin(conn: Connection, organisation_id: str, person_id: str) -> No
         raise HostError(
             "last_admin", "This is the organisation's only admin; make somebody else an admin first.", person=person_id
         )
+
+
+def _parts(wanted: Iterable[str]) -> Iterator[list[str]]:
+    """A text may name more people than a statement takes."""
+    every = sorted(set(wanted))
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]
 
 
 def _exists() -> HostError:

@@ -35,7 +35,8 @@ def store_tasks(conn: Connection, ground: Ground, prepared: Prepared, some: Sequ
     ground.sources.remember(conn, "task", {ground.named(source_id): made[source_id] for source_id in made})
     step.stored["tasks"] += len(made)
     ids |= made
-    _store_checklists(conn, ground, some, ids, step)
+    listed = _store_checklists(conn, ground, some, ids, step)
+    tasks.touch(conn, ground.organisation_id, listed - set(made.values()), ground.now)
     _store_comments(conn, ground, prepared, some, ids, step)
     _store_attachments(conn, ground, prepared, some, ids, step)
     return step
@@ -76,7 +77,8 @@ def _task(task: outside.Task, number: int, ground: Ground, prepared: Prepared, s
 
 def _store_checklists(
     conn: Connection, ground: Ground, some: Sequence[outside.Task], ids: Mapping[str, str], step: Step
-) -> None:
+) -> set[str]:
+    """The ids of the tasks that got one."""
     named = {
         ground.named(task.source_id, one.source_id or f"place:{place}"): (task, one)
         for task in some
@@ -93,6 +95,7 @@ def _store_checklists(
     checklists.insert(conn, ground.organisation_id, list(made.values()))
     ground.sources.remember(conn, "checklist", {name: placed.checklist.id for name, placed in made.items()})
     step.stored["checklists"] += len(made)
+    return {placed.task_id for placed in made.values()}
 
 
 def _store_comments(

@@ -86,6 +86,7 @@ def add_status(
     done: bool = False,
     archived: bool = False,
 ) -> str:
+    """The new status's id. Statuses are part of the project, which is at a new version then."""
     status_id = new_id()
     conn.execute(
         sa.insert(t.status).values(
@@ -98,6 +99,8 @@ def add_status(
             archived=archived,
         )
     )
+    mine = (t.project.c.organisation_id == organisation_id, t.project.c.id == project_id)
+    conn.execute(sa.update(t.project).where(*mine).values(version=t.project.c.version + 1))
     return status_id
 
 

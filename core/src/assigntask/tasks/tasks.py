@@ -166,6 +166,16 @@ def update(conn: Connection, organisation_id: str, before: TaskFacts, after: Tas
     return stored
 
 
+def touch(conn: Connection, organisation_id: str, ids: Collection[str], now: dt.datetime) -> None:
+    """What hangs on these tasks has changed: they are at a new version, so that it counts as never given to anybody."""
+    if ids:
+        conn.execute(
+            sa.update(t.task)
+            .where(t.task.c.organisation_id == organisation_id, t.task.c.id.in_(sorted(ids)))
+            .values(version=t.task.c.version + 1, updated_at=now)
+        )
+
+
 def _values(task: TaskFacts) -> dict[str, Any]:
     return {
         "summary": task.summary,

@@ -34,15 +34,11 @@ def load(conn: Connection, organisation_id: str, project: ProjectFacts, most: in
     """Room is dealt out row by row, so a long column takes none from a short one."""
     task = t.task.c
     mine = (task.organisation_id == organisation_id, task.project_id == project.id, task.archived.is_(False))
-    totals: dict[str, int] = {
-        status_id: total
-        for status_id, total in conn.execute(
-            sa.select(task.status_id, sa.func.count()).where(*mine).group_by(task.status_id)
-        )
-    }
-    row = sa.func.row_number().over(partition_by=task.status_id, order_by=(task.position, task.id)).label("row")
-    ranked = sa.select(task.id, row).where(*mine).subquery()
-    shown = sa.select(ranked.c.id).order_by(ranked.c.row, ranked.c.id).limit(most)
+    counted = sa.select(task.status_id, sa.func.count()).where(*mine).group_by(task.status_id)
+    totals = {row[0]: int(row[1]) for row in conn.execute(counted)}
+    place = sa.func.row_number().over(partition_by=task.status_id, order_by=(task.position, task.id)).label("place")
+    ranked = sa.select(task.id, place).where(*mine).subquery()
+    shown = sa.select(ranked.c.id).order_by(ranked.c.place, ranked.c.id).limit(most)
     found = tasks.load(conn, organisation_id, conn.execute(shown).scalars())
     by_status: dict[str, list[TaskFacts]] = {}
     for each in sorted(found.values(), key=lambda one: (one.position, one.id)):

@@ -1,13 +1,19 @@
-"""Charts as bars, in numbers that a template writes into an SVG. Pure."""
+"""Charts, in numbers that a template writes into an SVG. Pure."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assigntask_sdk.blocks import Chart
 
-WIDTH, HEIGHT, TOP, FOOT = 480.0, 150.0, 14.0, 18.0
-MOST_LABELS = 9
+WIDTH, HEIGHT = 480.0, 120.0
+MOST_LABELS = 4
+MOST_SERIES = 6
+MOST_POINTS = 120
+GROUP = 0.8
+"""Of a place on the axis is for its bars; the rest is the gap to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,48 +26,79 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class AxisLabel:
-    x: float
-    text: str
+class Line:
+    """`points` as an SVG polyline has them."""
+
+    points: str
+    series: int
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """`top` is the largest value, which the highest bar stands for."""
+    """`zero` is the height of the axis. `labels` stand at equal distances, the first below the first place.
 
-    width: float
-    height: float
+    `top` and `low` are the values at the upper and the lower edge, in words. `left_out` counts points and series
+    that there was no room for.
+    """
+
     bars: tuple[Bar, ...]
-    labels: tuple[AxisLabel, ...]
+    lines: tuple[Line, ...]
+    labels: tuple[str, ...]
+    zero: float
     top: str
+    low: str
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Values between `low` and `top`, both shares of `unit`, the largest value there is."""
+
+    unit: float
+    low: float
+    top: float
+
+    def y(self, value: float) -> float:
+        return round(HEIGHT * (self.top - value / self.unit) / (self.top - self.low), 2)
 
 
 def draw(chart: Chart) -> Drawing:
-    """Points of all series stand side by side, by their order. Values below zero are drawn as zero."""
-    length = max((len(series.points) for series in chart.series), default=0)
-    top = max((value for series in chart.series for _, value in series.points), default=0.0)
-    if length == 0:
-        return Drawing(WIDTH, HEIGHT, (), (), "0")
-    slot = WIDTH / length
-    width = slot * 0.8 / max(len(chart.series), 1)
-    room = HEIGHT - TOP - FOOT
-    bars = tuple(
-        Bar(
-            x=round(place * slot + slot * 0.1 + number * width, 2),
-            y=round(HEIGHT - FOOT - height, 2),
-            width=round(width * 0.92, 2),
-            height=round(height, 2),
-            series=number,
-        )
-        for number, series in enumerate(chart.series)
-        for place, (_, value) in enumerate(series.points)
-        if (height := room * max(value, 0.0) / top if top > 0 else 0.0) > 0
+    """Points of all series share places, by their order. What is not a number is left out."""
+    shown = [series.points[:MOST_POINTS] for series in chart.series[:MOST_SERIES]]
+    longest = max(shown, key=len, default=[])
+    scale = _scale([value for points in shown for _, value in points])
+    step = max(-(-len(longest) // MOST_LABELS), 1)
+    places = -(-len(longest) // step) * step  # so that the labels' distances are equal
+    slot = WIDTH / max(places, 1)
+    bars, lines = [], []
+    for number, points in enumerate(shown):
+        values = [(place, value) for place, (_, value) in enumerate(points) if math.isfinite(value)]
+        if chart.kind == "bar":
+            bars += [_bar(place, value, number, len(shown), slot, scale) for place, value in values]
+        else:
+            at = (f"{round((place + 0.5) * slot, 2):g},{scale.y(value):g}" for place, value in values)
+            lines.append(Line(" ".join(at), number))
+    return Drawing(
+        bars=tuple(bars),
+        lines=tuple(lines),
+        labels=tuple(str(longest[place][0]) for place in range(0, len(longest), step)),
+        zero=scale.y(0),
+        top=f"{scale.top * scale.unit:g}",
+        low=f"{scale.low * scale.unit:g}",
+        left_out=sum(len(series.points) for series in chart.series) - sum(map(len, shown)),
     )
-    longest = max(chart.series, key=lambda series: len(series.points))
-    step = -(-length // MOST_LABELS)
-    labels = tuple(
-        AxisLabel(round(place * slot + slot / 2, 2), str(name)[:12])
-        for place, (name, _) in enumerate(longest.points)
-        if place % step == 0
-    )
-    return Drawing(WIDTH, HEIGHT, bars, labels, f"{top:g}")
+
+
+def _bar(place: int, value: float, number: int, series: int, slot: float, scale: _Scale) -> Bar:
+    width = slot * GROUP / series
+    upper, lower = sorted((scale.y(value), scale.y(0)))
+    left = place * slot + slot * (1 - GROUP) / 2 + number * width
+    return Bar(round(left, 2), upper, round(width * 0.92, 2), round(lower - upper, 2), number)
+
+
+def _scale(values: Sequence[float]) -> _Scale:
+    """Zero is always on it. Shares keep the largest floats from overflowing."""
+    finite = [value for value in values if math.isfinite(value)]
+    unit = max(map(abs, finite), default=0.0) or 1.0
+    top, low = max([0.0, *finite]) / unit, min([0.0, *finite]) / unit
+    return _Scale(unit, low, top if top > low else 1.0)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
@@ -17,17 +14,27 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
+from assigntask.db.errors import DatabaseError
 from assigntask.errors import HostError
 from assigntask.tasks.facts import TaskFacts
-from assigntask.web import board
-from assigntask.web.board import Services
-from assigntask.web.drawing import draw
-from assigntask.web.security import Security
 from assigntask_sdk.blocks import ListBlock
+
+from . import board
+from .board import Services
+from .drawing import draw
+from .security import Security, secure
+from .text import clean, said, target
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_HTTP = {
+    404: ("page_unknown", "There is no such page."),
+    405: ("method_not_allowed", "This page can only be looked at."),
+}
+_UNKNOWN = ("organisation_unknown", "project_unknown")
 
 
 def site(services: Services, hosts: Iterable[str] = LOOPBACK) -> Starlette:
@@ -35,25 +42,43 @@ def site(services: Services, hosts: Iterable[str] = LOOPBACK) -> Starlette:
     templates = environment()
 
     async def first_page(request: Request) -> Response:
-        shown = await board.gather(services, request.query_params.get("project"))
-        zone = ZoneInfo(shown["organisation"].time_zone)
-        page = templates.get_template("page.html")
-        return HTMLResponse(page.render(zone=zone, **shown))
+        asked = request.query_params
+        page = await board.gather(services, asked.get("organisation"), asked.get("project"))
+        return HTMLResponse(templates.get_template("page.html").render(page=page))
 
     async def trouble(request: Request, error: Exception) -> Response:
-        status, code, message = 500, "unexpected", "Something went wrong on this host. The log says more."
-        if isinstance(error, HTTPException):
-            status, code, message = error.status_code, f"http_{error.status_code}", "There is no such page."
-        elif isinstance(error, HostError):
-            status, code, message = 503, error.code, error.message
-        page = templates.get_template("error.html")
-        return HTMLResponse(page.render(title="That did not work", message=message, code=code), status)
+        status, code, words = explained(error)
+        page = templates.get_template("error.html").render(status=status, code=code, words=words)
+        answer = HTMLResponse(page, status, headers=getattr(error, "headers", None))
+        secure(answer.headers)  # what nobody expected is answered outside the middleware
+        return answer
 
     return Starlette(
-        routes=[Route("/", first_page, methods=["GET"]), Mount("/static", StaticFiles(directory=STATIC))],
+        routes=[Route("/", first_page), Mount("/static", _Static(directory=STATIC))],
         middleware=[Middleware(Security, hosts=hosts)],
-        exception_handlers={HTTPException: trouble, HostError: trouble, Exception: trouble},
+        exception_handlers=dict.fromkeys((HTTPException, HostError, DatabaseError, Exception), trouble),
     )
+
+
+class _Static(StaticFiles):
+    """Kept by browsers, and asked about each time: an upgrade shows at once, and costs a 304 otherwise."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
+
+
+def explained(error: Exception) -> tuple[int, str, str]:
+    """Status, code and words. Of an error that nobody expected, nothing but that."""
+    if isinstance(error, HTTPException):
+        code, words = _HTTP.get(error.status_code, (f"http_{error.status_code}", "This can't be answered."))
+        return error.status_code, code, words
+    if isinstance(error, HostError):
+        return (404 if error.code in _UNKNOWN else 503), error.code, error.message
+    if isinstance(error, DatabaseError):
+        return 503, error.code, str(error)
+    return 500, "unexpected", "Something went wrong on this host. Its log says what."
 
 
 def environment() -> Environment:
@@ -64,31 +89,25 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(is_link=is_link, moment=moment, day=day, progress=progress, drawn=draw, items_of=items_of)
+    made.filters.update(
+        clean=clean, said=said, target=target, progress=progress, drawn=draw, items_of=items_of, hue=hue
+    )
     return made
 
 
-def is_link(url: str) -> bool:
-    """Whether an app's link may be followed: http and https with a host, mailto; never a script."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return (parts.scheme in ("http", "https") and bool(parts.netloc)) or parts.scheme == "mailto"
-
-
-def moment(at: dt.datetime) -> str:
-    return f"{at.astimezone(dt.UTC):%-d %b %Y, %H:%M} UTC"
-
-
-def day(value: dt.date) -> str:
-    return f"{value:%-d %b %Y}"
-
-
 def progress(task: TaskFacts) -> str:
-    """ "2 of 5 done", or nothing where there is no checklist."""
+    """ "2 of 5", or nothing where there is no checklist."""
     items = [item for checklist in task.checklists for item in checklist.items]
-    return f"{sum(item.done for item in items)} of {len(items)} done" if items else ""
+    return f"{sum(item.done for item in items)} of {len(items)}" if items else ""
+
+
+HUES = ("green", "yellow", "orange", "red", "purple", "blue", "sky", "lime", "pink")
+
+
+def hue(colour: str | None) -> str:
+    """The style sheet's name for a label's colour; "grey" for one that it does not have."""
+    base = (colour or "").partition("_")[0]
+    return base if base in HUES else "grey"
 
 
 def items_of(block: ListBlock) -> Any:
