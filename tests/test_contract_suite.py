@@ -291,6 +291,7 @@ async def world_of(host: KitHost) -> World:
     attachment = await actions.attach(doer, task.id, "Plan", "https://plans.example/1")
     await host.comment(task, "Not shared", by=cy)
     known = await host.known_as(bo), await host.known_as(cy)
+    await host.platform.app_settings.set_own(doer, host.app.id, {})  # takes part, so the app may act in Bo's name
     await host.object(cy)
     facts = await host._task(out_of_reach)
     return World(

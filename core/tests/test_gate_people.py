@@ -141,6 +141,19 @@ async def test_a_mention_records_no_more_than_the_name_that_is_in_the_text(
     assert entry.subjects == (person.id,)
 
 
+async def test_a_mention_without_the_name_is_the_id_that_only_this_app_knows(
+    world: World, gate: Gate, ledger: Ledger
+) -> None:
+    person = await world.person()
+    grant = await world.grant(await world.install(["comments:read"]))
+    slots = {"comment": Slot(comment(None, f"Thanks <@{person.id}>, <@{new_id()}>"))}
+    released = await gate.release(grant, EVERYTHING, slots, channel=Channel.NOTICE)
+    assert released.values["comment"].text == f"Thanks @{grant.pairwise(person.id)}, @withheld"
+    (entry,) = await ledger.given(world.organisation_id)
+    assert entry.subjects == (person.id,)
+    assert ("person", person.id, person.version) in entry.records
+
+
 async def test_what_a_contact_gives_is_opened_for_that_contact_alone(world: World, gate: Gate, ledger: Ledger) -> None:
     contact, other = await world.person(), await world.person()
     grant = await world.grant(await world.install(["tasks:people"]))

@@ -186,6 +186,20 @@ async def test_another_organisations_installation_says_nothing_here(world: World
     assert rule.code == "not_installed"
 
 
+async def test_what_a_member_installed_for_themselves_gets_no_more_than_a_member_sees(
+    world: World, database: Database
+) -> None:
+    """Their role was another one when they agreed."""
+    owner = await world.person()
+    installation = await world.install(["people:email", "people:name"], only=owner.id)
+    app_id = await world.app_of(installation)
+    said = [
+        (await database.read(why, world.organisation_id, app_id, owner, name)).code
+        for name in ("person.email", "person.name")
+    ]
+    assert said == ["no_right", "granted_on_request"]
+
+
 async def test_an_unknown_detail_is_refused_with_the_nearest_name(world: World, database: Database) -> None:
     person = await world.person()
     with pytest.raises(HostError, match=r"Did you mean 'person.email'\?") as refused:

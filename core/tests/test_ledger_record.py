@@ -125,6 +125,8 @@ def test_who_has_the_key_can_open_each_value_and_hold_it_against_the_entry(discl
                 data = unseal(key, sealed, associated=value_place(entry_id, ref, detail))
             except HostError:
                 continue
+            with pytest.raises(HostError):
+                unseal(key, sealed, associated=value_place(new_id(), ref, detail))
             assert commitment(data[:32], data[32:].decode()) == body["commitments"][f"{ref} {detail}"]
             opened[ref, detail] = data[32:].decode()
     assert sorted(opened.values()) == sorted(value.text for value in disclosure.values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from assigntask.db import Database, new_id
 from assigntask.db import tables as t
 from assigntask.errors import HostError
-from assigntask.ledger import checkpoint, rows, sealing, tree
+from assigntask.ledger import checkpoint, rows, sealing, tree, verification
 from assigntask.ledger.channel import Channel
 from assigntask.ledger.entry import Disclosure, Recipient, RecordSeen
 from assigntask.ledger.keys import KeyRing
@@ -159,6 +159,25 @@ async def test_what_is_recorded_while_it_is_sealed_is_sealed_once(world: World, 
             await record(ledger, organisation_id, 10)
         total = sum(await asyncio.gather(*sealers))
     assert total == 120
+
+
+async def test_verifying_sees_one_moment_though_more_is_sealed_meanwhile(
+    world: World, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organisation_id = world.organisation_id
+    await record(ledger, organisation_id, 3)
+    await ledger.seal(organisation_id)
+    await record(ledger, organisation_id, 2)
+    loop, read_checkpoints = asyncio.get_running_loop(), verification._checkpoints
+
+    def slowly(*arguments: Any) -> Any:
+        found = read_checkpoints(*arguments)
+        assert asyncio.run_coroutine_threadsafe(ledger.seal(organisation_id), loop).result(20) == 2
+        return found
+
+    monkeypatch.setattr(verification, "_checkpoints", slowly)
+    verified = await ledger.verify(organisation_id)
+    assert (verified.size, verified.unsealed, verified.fault) == (3, 2, None)
 
 
 async def test_processes_that_seal_at_once_give_each_entry_one_place(

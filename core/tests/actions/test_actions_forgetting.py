@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.errors import HostError, NotAllowed
+from assigntask.hooks import problems
 from assigntask.ledger.channel import Channel
 from assigntask.ledger.entry import Disclosure, Recipient, RecordSeen, Subject
 from assigntask.people.facts import Doer, PersonFacts
-from assigntask_sdk.errors import NotFound
+from assigntask_sdk.errors import NotFound, TryLater
 
 
 async def release(house: Any, tenant: Any, installation: str, app_id: str, person: PersonFacts) -> None:
@@ -169,3 +171,56 @@ async def test_only_the_person_and_admins_may_ask_for_it(house: Any) -> None:
         await house.forgetting.forget(one.member, one.ada.id)
     await house.people.leave(one.admin, one.bob.id)
     await house.forgetting.forget(one.member, one.bob.id)  # who has left may still ask
+
+
+async def test_whoever_is_given_something_while_a_person_is_forgotten_is_asked_or_gets_nothing(house: Any) -> None:
+    one, bob = house.one, house.one.bob
+    installations = [await house.install(one, f"app-{number}") for number in range(12)]
+    await release(house, one, installations[0], "app-0", bob)  # from here on Bob's key is at hand
+
+    async def later(number: int) -> bool:
+        await asyncio.sleep(number * 0.002)
+        try:
+            await release(house, one, installations[number], f"app-{number}", bob)
+        except TryLater:
+            return False
+        return True
+
+    forgotten, *given = await asyncio.gather(
+        house.forgetting.forget(one.admin, bob.id), *(later(number) for number in range(1, 12))
+    )
+    recorded = {installation for installation, yes in zip(installations[1:], given, strict=True) if yes}
+    assert recorded <= set(forgotten.recipients)
+    with pytest.raises(TryLater):
+        await release(house, one, installations[1], "app-1", bob)
+
+
+async def test_what_apps_said_of_failures_does_not_outlive_a_person_whom_it_may_name(house: Any) -> None:
+    one, bob = house.one, house.one.bob
+    calendar, other = await house.install(one, "calendar"), await house.install(one, "other")
+    await release(house, one, calendar, "calendar", bob)
+
+    def fail(conn: Connection) -> None:
+        for installation in (calendar, other):
+            ids = {"organisation_id": one.id, "installation_id": installation}
+            problems.report(conn, one.id, installation, "k", "no mail for Bob", now=house.now, severity="warning")
+            conn.execute(
+                sa.insert(t.breaker).values(
+                    **ids,
+                    hook="h",
+                    state="open",
+                    failures=1,
+                    total=1,
+                    last_error="Bob?",
+                    opened_at=house.now,
+                    changed_at=house.now,
+                )
+            )
+
+    await house.db.write(fail)
+    await house.forgetting.forget(one.admin, bob.id)
+    texts = {row["installation_id"]: row["text"] for row in await house.rows(t.problem)}
+    errors = {row["installation_id"]: row["last_error"] for row in await house.rows(t.breaker)}
+    assert "Bob" not in texts[calendar]
+    assert "Bob" in texts[other]
+    assert errors == {calendar: None, other: "Bob?"}

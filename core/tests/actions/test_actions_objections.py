@@ -96,6 +96,15 @@ async def test_a_restriction_is_told_to_every_app_that_was_not_told_before(house
     assert await house.db.read(generations, one.id, bob.id) == {"calendar": 1, "other": 1, "gone": 1}
 
 
+async def test_a_restriction_that_somebody_set_about_themself_is_theirs_to_lift(house: Any) -> None:
+    one, bob = house.one, house.one.bob
+    await house.objections.restrict(one.member, bob.id)
+    with pytest.raises(NotAllowed, match="themself"):
+        await house.objections.lift(one.admin, bob.id)
+    assert await house.db.read(objections.is_restricted, one.id, bob.id)
+    assert await house.objections.lift(one.member, bob.id)
+
+
 async def test_objecting_while_restricted_tells_nothing_twice(house: Any) -> None:
     calendar = await house.install(house.one, "calendar")
     await house.objections.restrict(house.one.member, house.one.bob.id)

@@ -7,13 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from assigntask.context.boundary import for_app
 from assigntask.context.edits import with_withheld
+from assigntask.db import tables as t
 from assigntask.hooks import problems
 from assigntask.tasks import comments, tasks
-from assigntask_sdk.errors import Conflict, Gone, Invalid, NotFound
+from assigntask_sdk.errors import Conflict, Gone, Invalid, NotFound, Refused
 from assigntask_sdk.records import Due
 from assigntask_sdk.storage import MAX_OPERATIONS, Put
 
@@ -40,8 +42,31 @@ async def test_a_task_is_created_with_names_and_own_ids_once_per_key(world: Any)
     assert await ctx.tasks.create("New", project=north["near"]) != first
 
 
+async def take_part(world: Any, who: str) -> None:
+    north = world.ids["north"]
+    grant = await world.current("north")
+    row = {"installation_id": grant.installation_id, "person_id": north[who], "settings": {}, "created_at": world.now}
+    await world.db.write(lambda c: c.execute(sa.insert(t.enrolment), {"organisation_id": north["organisation"], **row}))
+
+
+async def test_an_app_acts_in_nobodys_name_who_does_not_take_part_in_it(world: Any) -> None:
+    north = world.ids["north"]
+    ctx = (await world.ctx()).as_person(await world.known_as("ben"))
+    assert await ctx.tasks.get(north["near task"])
+    for act in (
+        ctx.tasks.create("New", project=north["near"]),
+        ctx.tasks.edit(north["near task"], summary="Other"),
+        ctx.tasks.comment(north["near task"], "Hm", key="k"),
+        ctx.tasks.archive(north["near task"]),
+        ctx.attachments.add(north["near task"], "Plan", "https://example.org/", key="k"),
+    ):
+        with pytest.raises(Refused, match="take part"):
+            await act
+
+
 async def test_as_a_person_what_an_app_writes_is_that_persons(world: Any) -> None:
     north = world.ids["north"]
+    await take_part(world, "ben")
     ctx = (await world.ctx()).as_person(await world.known_as("ben"))
     made = await ctx.tasks.create("New", project=north["near"])
     assert (await task_of(world, made)).creator == north["ben"]

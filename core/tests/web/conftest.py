@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 import sys
@@ -82,8 +83,12 @@ async def call(app: ASGIApp, path: str = "/", *, method: str = "GET", **headers:
     }  # fmt: skip
     sent: list[Message] = []
 
+    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not waiting:
+            await asyncio.Event().wait()  # the client stays until it has its answer
+        return waiting.pop()
 
     async def send(message: Message) -> None:
         sent.append(dict(message))
@@ -112,10 +117,12 @@ class World:
         return answer
 
     async def organisation(self, name: str, *, admin: str, time_zone: str = "UTC") -> str:
+        domain = re.sub("[^a-z]", "", name.lower())
+
         def unit(conn: Connection) -> str:
             here = organisations.create(conn, name, time_zone, START).id
             self.ids[admin] = people.add(
-                conn, here, name=admin.title(), email=f"{admin}@{name.lower()}.example", role="admin", now=START
+                conn, here, name=admin.title(), email=f"{admin}@{domain}.example", role="admin", now=START
             ).id
             self.ids[f"{name} board"] = projects.create(conn, here, f"{name} board", now=START)
             return here

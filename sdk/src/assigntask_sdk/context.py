@@ -176,7 +176,11 @@ class Ctx(Protocol):
     def granted(self, scope: str) -> bool: ...
 
     def as_person(self, person: PersonId) -> Ctx:
-        """The same with that person's rights: grant ∩ what the person may do. Raises NotFound, Refused."""
+        """The same with that person's rights: grant ∩ what the person may do. Raises NotFound, Refused.
+
+        Reading so only narrows. Writing is done in the person's name, so it needs that they take part in the app
+        (settings of their own), or that they are the one who looks on.
+        """
         ...
 
     async def refresh(self, task: TaskId) -> None:

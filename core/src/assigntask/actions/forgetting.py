@@ -65,6 +65,7 @@ def _forget(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.
     organisations.raise_epoch(conn, organisation_id)
     acting = doer if doer.person_id == person_id else doers.current(conn, doer)
     doers.require_self(acting, person_id, "have somebody forgotten", or_admin=True)
+    people.hold(conn, organisation_id, person_id)  # no release about them is recorded behind our back
     person = people.get(conn, organisation_id, person_id)
     if person.state == "forgotten":
         return Forgotten(person_id, ()), person.subject_id
@@ -78,6 +79,7 @@ def _forget(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.
     states = ("active", "disabled", "uninstalled")
     told = withdrawal.installed(conn, organisation_id, among=recipients, states=states)
     _clear(conn, organisation_id, person_id)
+    _clear_words(conn, organisation_id, recipients)
     withdrawal.tell(conn, doer, scrubbed, told, now, kind="person.forgotten")
     return Forgotten(person_id, tuple(recipients)), person.subject_id
 
@@ -103,6 +105,21 @@ def _clear(conn: Connection, organisation_id: str, person_id: str) -> None:
             t.import_source.c.record_id == person_id,
         )
         .values(record_id=None)
+    )
+
+
+def _clear_words(conn: Connection, organisation_id: str, recipients: Sequence[str]) -> None:
+    """What those apps said when something failed: it may name the person."""
+    for table in (t.delivery, t.breaker):
+        conn.execute(
+            sa.update(table)
+            .where(table.c.organisation_id == organisation_id, table.c.installation_id.in_(recipients))
+            .values(last_error=None)
+        )
+    conn.execute(
+        sa.update(t.problem)
+        .where(t.problem.c.organisation_id == organisation_id, t.problem.c.installation_id.in_(recipients))
+        .values(text="Removed: somebody whom it may have named was forgotten.")
     )
 
 

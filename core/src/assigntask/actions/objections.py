@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.db.ids import new_id
-from assigntask.errors import HostError
+from assigntask.errors import HostError, NotAllowed
 from assigntask.people import doers, organisations, people
 from assigntask.people.facts import Doer, PersonFacts
 from assigntask_sdk.details import nearest
@@ -150,6 +150,8 @@ def _restrict(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: d
 def _lift(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.datetime) -> bool:
     organisation_id = doer.organisation_id
     person = _begin(conn, doer, person_id, "lift a restriction", or_admin=True)
+    if doer.person_id != person_id and _restricted_by(conn, organisation_id, person_id) == person_id:
+        raise NotAllowed("Who restricted apps about themself lifts it themself.", needs="self")
     lifted = conn.execute(
         sa.update(t.restriction)
         .where(
@@ -168,6 +170,16 @@ def _lift(conn: Connection, doer: Doer, person_id: str, ledger: Acts, now: dt.da
         withdrawal.next_generation(conn, organisation_id, app_id, person_id)
     ledger.act(conn, organisation_id, "restriction_lifted", doer=doer, subjects=[person])
     return True
+
+
+def _restricted_by(conn: Connection, organisation_id: str, person_id: str) -> str | None:
+    return conn.execute(
+        sa.select(t.restriction.c.by_person_id).where(
+            t.restriction.c.organisation_id == organisation_id,
+            t.restriction.c.person_id == person_id,
+            t.restriction.c.lifted_at.is_(None),
+        )
+    ).scalar_one_or_none()
 
 
 def _known_app(conn: Connection, app_id: str) -> None:

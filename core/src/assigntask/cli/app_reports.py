@@ -18,9 +18,9 @@ from assigntask.cli.opening import Answer, Here
 from assigntask.cli.options import AppArgument
 from assigntask.cli.page import Page, shown
 from assigntask.cli.task_words import parse_day
+from assigntask.hooks.panels import Panel
 from assigntask.installations import installations
-from assigntask.web.board import Services as PageServices
-from assigntask.web.board import names
+from assigntask.web.panels import panels
 from assigntask_sdk.blocks import BLOCKS, Chart, Code, Link, Table, When, Who
 
 WEEKS = 12  # without --since
@@ -47,8 +47,8 @@ async def report(
     first = last - dt.timedelta(weeks=WEEKS) if since is None else parse_day("since", since)
     blocks = await platform.questions.report(here.doer, app, first, last, today)
     standing = await platform.db.read(installations.require, here.id, app)
-    services = PageServices(platform.db, platform.directory, platform.questions, platform.grants, platform.clock)
-    known = await names(services, here.id, standing.id, blocks)
+    answer = Panel(app, app, standing.id, blocks, None, None)
+    known = (await panels(platform.db, platform.grants, here.id, [answer]))[0].names
     data = {
         "app": app,
         "since": first.isoformat(),

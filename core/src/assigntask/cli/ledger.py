@@ -90,7 +90,7 @@ async def checkpoint(here: Here) -> Answer:
     note = await here.platform.ledger.checkpoint(here.id)
     origin, size, root = note.split("\n")[:3]
     data = {"origin": origin, "size": int(size), "root": root, "note": note}
-    return Answer(data, lambda page: page.line(note.rstrip("\n")))
+    return Answer(data, lambda page: page.raw(note))  # wrapped at the terminal's edge it would be no note
 
 
 def read_checkpoint(given: str) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from assigntask.app import Platform
 from assigntask.cli import sample_organisation
 from assigntask.cli.command import call_of
+from assigntask.cli.failures import visible
 from assigntask.cli.opening import Answer, Call
 from assigntask.cli.options import DatabaseOption, DataOption, JsonOption
 from assigntask.cli.page import Page
@@ -96,7 +97,7 @@ def _answer(seen: Seen, url: str, folder: Path, database: str, *, made: bool) ->
         page.heading("What to try next, in another terminal")
         for what, command in tries:
             page.line(f"# {what}", "dim")
-            page.line(command)
+            page.raw(f"{visible(command)}\n")  # wrapped, it could not be pasted
         page.line()
         page.line("Stop with Ctrl-C. What is there stays; delete the data folder to start afresh.")
 

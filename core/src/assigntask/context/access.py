@@ -7,8 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from assigntask.actions.tasks import TaskActions
 from assigntask.context.storage import Sealing
+from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.gate.gate import Gate, Slot
 from assigntask.grants.grant import Actor, Grant
@@ -107,6 +111,36 @@ class PersonAccess(Access):
         theirs = await self.services.grants.current(self.organisation_id, self.installation_id, Actor.person(doer))
         self.last = narrowed(theirs, base)
         return self.last
+
+    async def powered(self, scope: str) -> Grant:
+        """Raises Refused where the power is missing, and where the person has no part in this app.
+
+        To look with somebody's rights only narrows; to do something is done in their name.
+        """
+        grant = await super().powered(scope)
+        person_id = grant.actor.person_id
+        looking = self._base.last.actor.person_id
+        if person_id != looking and not await self.services.db.read(
+            enrolled, self.organisation_id, self.installation_id, person_id
+        ):
+            raise Refused(
+                "enrolment",
+                "This person does not take part in this app, so it can't act in their name. They do once they have "
+                "chosen settings of their own for it.",
+            )
+        return grant
+
+
+def enrolled(conn: Connection, organisation_id: str, installation_id: str, person_id: str | None) -> bool:
+    return conn.execute(
+        sa.select(
+            sa.exists().where(
+                t.enrolment.c.organisation_id == organisation_id,
+                t.enrolment.c.installation_id == installation_id,
+                t.enrolment.c.person_id == person_id,
+            )
+        )
+    ).scalar_one()
 
 
 def narrowed(grant: Grant, by: Grant) -> Grant:

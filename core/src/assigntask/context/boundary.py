@@ -12,7 +12,7 @@ import structlog
 from assigntask.db.errors import DatabaseBusy, DatabaseUnreachable
 from assigntask.db.ids import new_id
 from assigntask.errors import HostError, NotAllowed
-from assigntask_sdk.errors import AppError, Gone, NotFound, Refused, TryLater
+from assigntask_sdk.errors import AppError, Gone, NotFound, Refused, TryLater, Vetoed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +69,8 @@ def told(error: Exception) -> AppError:
         known = _told_of(error)
     elif isinstance(error, NotFound):  # the host's own words may name its ids of people
         known = not_found("record")
+    elif isinstance(error, Vetoed):  # the reason is for people: it may hold what this app was never given
+        known = Vetoed(error.app, "its reason is shown to people", error.field)
     elif isinstance(error, AppError):
         known = error
     elif isinstance(error, (DatabaseBusy, DatabaseUnreachable)):

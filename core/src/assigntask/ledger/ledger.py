@@ -70,13 +70,20 @@ class LedgerEntry:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    row: Row
+    subject_ids: Collection[str]
+    written: asyncio.Future[None]
+
+
 class Ledger:
     def __init__(self, db: Database, keys: KeyRing, subject_keys: SubjectKeys, clock: Clock) -> None:
         self._db = db
         self._keys = keys
         self._subject_keys = subject_keys
         self._clock = clock
-        self._waiting: list[tuple[Row, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._flights: set[asyncio.Task[None]] = set()
         self._most_flights = 1 if db.dialect == "sqlite" else 4
 
@@ -95,7 +102,7 @@ class Ledger:
         _require_keys(disclosure, keys)
         row = disclosure_row(disclosure, id=new_id(), at=at, keys=keys)
         written = asyncio.get_running_loop().create_future()
-        self._waiting.append((row, written))
+        self._waiting.append(_Waiting(row, wanted, written))
         if len(self._flights) < self._most_flights:
             flight = asyncio.create_task(self._fly())
             self._flights.add(flight)
@@ -112,17 +119,23 @@ class Ledger:
             if (flight := asyncio.current_task()) is not None:
                 self._flights.discard(flight)
 
-    async def _write(self, batch: Sequence[tuple[Row, asyncio.Future[None]]]) -> None:
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
-            await self._db.write(rows.insert, [row for row, _ in batch])
+            left_out = await self._db.write(
+                rows.insert_unless_forgotten, [(each.row, each.subject_ids) for each in batch]
+            )
         except Exception as error:  # belongs to each of those who wait
-            for _, written in batch:
-                if not written.done():
-                    written.set_exception(error)
-        else:
-            for _, written in batch:
-                if not written.done():
-                    written.set_result(None)
+            for each in batch:
+                if not each.written.done():
+                    each.written.set_exception(error)
+            return
+        for each in batch:
+            if each.written.done():
+                continue
+            if each.row.id in left_out:
+                each.written.set_exception(_forgotten_meanwhile())
+            else:
+                each.written.set_result(None)
 
     def disclose(self, conn: Connection, disclosure: Disclosure) -> str:
         """As `record`, inside a write unit: for what is released by the very act that the unit does."""
@@ -286,7 +299,11 @@ def _named(disclosure: Disclosure) -> set[str]:
 def _require_keys(disclosure: Disclosure, keys: Mapping[str, bytes]) -> None:
     """Somebody forgotten since their facts were read can't be recorded, so nothing about them may leave."""
     if _named(disclosure) - keys.keys():
-        raise TryLater("Somebody was forgotten at this very moment; ask again.")
+        raise _forgotten_meanwhile()
+
+
+def _forgotten_meanwhile() -> TryLater:
+    return TryLater("Somebody was forgotten at this very moment; ask again.")
 
 
 def _subjects(conn: Connection, organisation_id: str) -> list[tuple[str, str]]:

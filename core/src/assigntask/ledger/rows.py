@@ -55,6 +55,32 @@ def insert(conn: Connection, rows: Sequence[Row]) -> None:
         conn.execute(sa.insert(t.ledger_value), values)
 
 
+def insert_unless_forgotten(conn: Connection, named: Sequence[tuple[Row, Collection[str]]]) -> set[str]:
+    """Inserts those rows of which no subject (by id) was forgotten meanwhile; the ids of the rows left out.
+
+    Whoever forgets somebody holds that person's row first, so an entry is either among those that count for
+    the erasure, or it is not made.
+    """
+    forgotten = _forgotten(conn, {row.organisation_id for row, _ in named}, {each for _, ids in named for each in ids})
+    left_out = {row.id for row, ids in named if not forgotten.isdisjoint(ids)}
+    kept = [row for row, _ in named if row.id not in left_out]
+    if kept:
+        insert(conn, kept)
+    return left_out
+
+
+def _forgotten(conn: Connection, organisations: Collection[str], subject_ids: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    ids = sorted(subject_ids)
+    for start in range(0, len(ids), PAGE):
+        query = sa.select(t.person.c.subject_id, t.person.c.state).where(
+            t.person.c.organisation_id.in_(sorted(organisations)), t.person.c.subject_id.in_(ids[start : start + PAGE])
+        )
+        rows = conn.execute(query.order_by(t.person.c.subject_id).with_for_update(read=True))
+        found.update(row.subject_id for row in rows if row.state == "forgotten")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An entry as it was found. `leaf_index` is None until it is sealed."""

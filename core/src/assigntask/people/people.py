@@ -161,6 +161,15 @@ def department_sizes(conn: Connection, organisation_id: str) -> dict[str, int]:
     return {department.name: department.members for department in departments.listed(conn, organisation_id)}
 
 
+def hold(conn: Connection, organisation_id: str, person_id: str) -> None:
+    """Until the unit ends nobody else changes this person, or records a release about them."""
+    conn.execute(
+        sa.select(t.person.c.id)
+        .where(t.person.c.organisation_id == organisation_id, t.person.c.id == person_id)
+        .with_for_update()
+    )
+
+
 def rename(conn: Connection, organisation_id: str, person_id: str, name: str) -> PersonFacts:
     return _change(conn, organisation_id, person_id, name=checked("name", name, limit=200))
 

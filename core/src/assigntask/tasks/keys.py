@@ -13,7 +13,11 @@ from assigntask.people.text import checked
 
 
 def made(conn: Connection, organisation_id: str, owner: str, operation: str, key: str) -> str | None:
-    """The id of the record that `owner` (an installation's or person's id) made with this key."""
+    """The id of the record that `owner` (an installation's or person's id) made with this key.
+
+    Raises Invalid for an empty key or one of more than 500 characters.
+    """
+    checked("key", key, limit=500)
     found = conn.execute(
         sa.select(t.idempotency_key.c.record_id).where(
             t.idempotency_key.c.organisation_id == organisation_id,
