@@ -124,6 +124,19 @@ async def test_details_recorded_one_after_the_other_are_known_together(
     assert [entry.details for entry in await entries(ledger, world)] == [("task.summary",), ("task.due",)]
 
 
+async def test_a_draft_is_recorded_each_time_and_stands_for_nothing_that_is_saved(
+    gate: Gate, ledger: Ledger, world: World
+) -> None:
+    """Its version is that of what was saved before, so it says nothing about what was passed."""
+    grant = await world.grant(await world.install(WORK))
+    facts = task()
+    for draft in (True, True, False, False, True):
+        slot = Slot(replace(facts, summary=new_id() if draft else "Saved"), draft=draft)
+        released = await gate.release(grant, TASK, {"task": slot}, channel=Channel.QUESTION)
+        assert released.values["task"].summary == slot.facts.summary  # type: ignore[union-attr]
+    assert len(await entries(ledger, world)) == 4
+
+
 async def test_each_installation_has_its_own_entry(gate: Gate, ledger: Ledger, world: World) -> None:
     slots = {"task": Slot(task())}
     for _ in range(2):

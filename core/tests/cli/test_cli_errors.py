@@ -134,5 +134,6 @@ def test_what_follows_a_finished_change_can_only_warn(quick_house: Any, monkeypa
 
 def test_calling_a_group_with_nothing_shows_its_help(quick_house: Any) -> None:
     result = quick_house("people")
-    assert (result.status, result.out) == (2, "")
-    assert "forget" in result.err
+    assert (result.status, result.err) == (2, "")
+    assert "forget" in result.out
+    assert quick_house("people", "--json").error["code"] == "usage"

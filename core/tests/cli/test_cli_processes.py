@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import shlex
 import signal
 import socket
@@ -57,6 +56,12 @@ def read_json(process: subprocess.Popen[str]) -> Any:
             continue
     assert process.stderr is not None
     raise AssertionError(f"no document: {text!r} {process.stderr.read()}")
+
+
+def page_at(url: str) -> str:
+    assert url.startswith("http://127.0.0.1:")
+    with urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - it is one of ours
+        return str(answer.read().decode())
 
 
 def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
@@ -124,10 +129,9 @@ def test_a_closed_stdout_causes_no_traceback(quick_house: Any) -> None:
 def test_ctrl_c_while_a_board_is_read_stops_cleanly(tmp_path: Path) -> None:
     with started(tmp_path, "import", "trello", "-", "--organisation", "Quay", "--admin", ADMIN,
                  stdin=subprocess.PIPE) as process:  # fmt: skip
-        status = Path(f"/proc/{process.pid}/wchan")
-        deadline = time.monotonic() + PATIENCE
-        while "pipe" not in status.read_text() and time.monotonic() < deadline:
-            select.select([], [], [], 0.02)  # until it waits for its stdin
+        assert process.stdin is not None
+        process.stdin.write(" " * (1 << 20))  # more than a pipe holds: when this is done, it reads
+        process.stdin.flush()
         code, out, err = stopped(process, signal.SIGINT)
     assert (code, out) == (130, "")
     assert err.startswith("error[interrupted]: ")
@@ -138,9 +142,7 @@ def test_run_makes_the_sample_once_serves_it_and_stops_in_order(tmp_path: Path) 
     with started(tmp_path, "run", "--data", "my data", "--port", "0", "--json") as process:
         told = read_json(process)
         assert told["organisation"]["created"] is True
-        with urlopen(told["url"], timeout=PATIENCE) as answer:
-            page = answer.read().decode()
-        assert told["organisation"]["name"] in page
+        assert told["organisation"]["name"] in page_at(told["url"])
         assert told["admin"]["role"] == "admin"
         assert told["member"]["role"] == "member"
         # What it says can be tried can be, in its order, while it serves.
@@ -178,8 +180,7 @@ def test_serve_answers_on_either_database(house: Any) -> None:
         env={**os.environ, **house.environ},
     )
     try:
-        with urlopen(read_json(process)["url"], timeout=PATIENCE) as answer:
-            assert "Harbour &amp; Sons" in answer.read().decode()
+        assert "Harbour &amp; Sons" in page_at(read_json(process)["url"])
         assert stopped(process, signal.SIGTERM)[0] == 0
     finally:
         process.kill()

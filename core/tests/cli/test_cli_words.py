@@ -7,17 +7,22 @@ import io
 import shlex
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from assigntask.cli.app_facts import unused
 from assigntask.cli.app_pages import in_words
 from assigntask.cli.app_reports import to_csv
 from assigntask.cli.app_settings import parse
-from assigntask.cli.failures import visible
+from assigntask.cli.failures import describe, visible
 from assigntask.cli.page import Page
 from assigntask.cli.running import Seen, things_to_try
 from assigntask.cli.serving import is_loopback
 from assigntask.cli.task_words import parse_due
+from assigntask.db.errors import DatabaseBusy
+from assigntask.errors import HostError
+from assigntask.ledger.errors import LedgerError
 from assigntask.people.facts import OrganisationFacts
+from assigntask_sdk.apps import AppBroken
 from assigntask_sdk.blocks import Chart, Link, Series, Table, Who
 from assigntask_sdk.errors import Invalid
 from assigntask_sdk.manifest import Setting
@@ -81,6 +86,29 @@ def test_powers_are_never_unused() -> None:
     scopes, details = unused(frozenset({"tasks:guard", "people:email", "people:name"}), {"person.name"})
     assert scopes == ("people:email",)
     assert details == ("person.email", "person.user_name")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (HostError("last_admin", "Make another."), "last_admin", "Make another."),
+        (Invalid({"due": "no day"}), "invalid", "due: no day"),
+        (DatabaseBusy("Try again."), "database_busy", "Try again."),
+        (LedgerError("key_missing", "Put it back."), "key_missing", "Put it back."),
+        (AppBroken("app_no_package", "due-guard", "install it again"), "app_no_package", "install it again"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_every_error_of_ours_keeps_its_code_and_words(error: Exception, code: str, message: str) -> None:
+    failure = describe(error)
+    assert (failure.code, failure.message, failure.status) == (code, message, 1)
+
+
+def test_no_error_of_others_shows_what_it_holds() -> None:
+    failure = describe(IntegrityError("INSERT INTO person", {"email": "ada@example.org"}, Exception("secret")))
+    assert failure.code == "unexpected"
+    assert "ada@" not in failure.message
+    assert "secret" not in failure.message
 
 
 @pytest.mark.parametrize(

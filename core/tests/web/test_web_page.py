@@ -13,7 +13,7 @@ from assigntask.people import people
 from assigntask.tasks import projects, tasks
 from assigntask_sdk.apps import AppBroken, InstalledApp
 from assigntask_sdk.blocks import ListBlock, Table, Text, When, Who
-from assigntask_sdk.records import Due
+from assigntask_sdk.records import Due, PersonId
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -38,10 +38,27 @@ async def test_a_card_shows_what_there_is_to_know_about_a_task(world: World) -> 
     task = await world.task("Oil the crane", type=kind, labels=labels, assignees=[bo], due=Due(dt.date(2026, 3, 20)))
     await world.platform.db.write(_checklist, world.ids["Harbour"], task.id)
     page = await world.page()
-    assert (
-        page.text[page.text.index("#1") :].split("Doing")[0].split()
-        == ["#1", "·", "Repair", "Oil", "the", "crane", "red", "urgent", "due", "20", "Mar", "checklist", "2", "of", "3", "Assigned", "to", "Bo", "Berg"]
-    )
+    assert page.text[page.text.index("#1") :].split("Doing")[0].split() == [
+        "#1",
+        "·",
+        "Repair",
+        "Oil",
+        "the",
+        "crane",
+        "red",
+        "urgent",
+        "due",
+        "20",
+        "Mar",
+        "checklist",
+        "2",
+        "of",
+        "3",
+        "Assigned",
+        "to",
+        "Bo",
+        "Berg",
+    ]
     assert ("li", {"class": "label red"}) in page.elements
     assert ("li", {"class": "label grey"}) in page.elements
 
@@ -213,7 +230,7 @@ async def test_names_and_times_are_written_by_the_host(world: World) -> None:
     at = When(dt.datetime(2026, 3, 4, 13, 30, tzinfo=dt.UTC))
     scribble(
         Text([Who(known[0]), " and ", Who(known[1]), " at ", at]),
-        ListBlock([Who("nobody")]),
+        ListBlock([Who(PersonId("nobody"))]),
         Table(["Who"], [[Who(known[0])]]),
     )
     text = (await world.page()).text
@@ -257,7 +274,8 @@ async def test_the_directory_says_what_an_app_would_get_and_how_to_see_more(worl
     assert "Connects to no other host" in page.text
     assert "30 days after it is uninstalled" in page.text
     assert (
-        "assigntask apps install scribbling-app --dry-run --organisation Harbour --as ada@harbour.example" in page.text
+        "assigntask apps install scribbling-app --dry-run \\ --organisation Harbour \\ --as ada@harbour.example"
+        in page.text
     )
 
 
@@ -267,7 +285,7 @@ async def test_the_directory_follows_an_installation_through_its_life(world: Wor
     text = (await world.page()).text
     assert "Scribbling active" in text
     assert "(can be left out) left out" in text
-    assert "assigntask apps show scribbling-app --organisation Harbour" in text
+    assert "assigntask apps show scribbling-app \\ --organisation Harbour" in text
     await world.platform.leaving.disable(world.doer(), app.id)
     text = (await world.page()).text
     assert "Scribbling disabled" in text

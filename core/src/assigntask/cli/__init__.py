@@ -10,12 +10,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from assigntask.cli.failures import describe, tell
+from assigntask.cli.failures import INTERRUPTED, READER_GONE, ReaderGone, describe, tell
 from assigntask.cli.root import root
 
 __all__ = ["main"]
-
-READER_GONE = 141  # as a shell shows SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,16 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         status = root(given, prog_name="assigntask", standalone_mode=False)
+        if status == INTERRUPTED:  # what is left of a Ctrl-C by then
+            raise KeyboardInterrupt
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         _let_go_of_stdout()
         return READER_GONE
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("ASSIGNTASK_DEBUG") == "1":
             raise
+        failure = describe(error)
         with suppress(BrokenPipeError):
-            tell(describe(error), as_json=wants_json(given))
-        return describe(error).status
+            tell(failure, as_json=wants_json(given))
+        return failure.status
     return status if isinstance(status, int) else 0
 
 

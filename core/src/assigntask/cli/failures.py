@@ -10,9 +10,8 @@ from typing import Any
 
 from typer.exceptions import Abort, TyperException
 
-from assigntask_sdk.errors import AppError
-
 INTERRUPTED = 130
+READER_GONE = 141  # as a shell shows SIGPIPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,16 @@ class Failure:
 
 
 def describe(error: BaseException) -> Failure:
-    if isinstance(error, AppError):
-        return Failure(error.code, error.message, facts=error.facts)
     if isinstance(error, KeyboardInterrupt | Abort):
         return Failure("interrupted", "Stopped. What was not finished did not happen; run it again.", INTERRUPTED)
     if isinstance(error, TyperException):
-        # A group that is called with nothing shows its help.
-        asked_for_help = type(error).__name__ == "NoArgsIsHelpError"
-        return Failure("usage", _usage(error), error.exit_code, {"help": True} if asked_for_help else {})
-    # The database, the ledger, manifests and apps have errors of their own, each with a code.
+        return Failure("usage", _usage(error), error.exit_code)
+    # By the module, so that help need not load the host. Others have a `code` too, and SQLAlchemy's messages hold rows.
+    ours = any(kind.__module__.partition(".")[0] in ("assigntask", "assigntask_sdk") for kind in type(error).__mro__)
     code = getattr(error, "code", None)
-    if isinstance(error, Exception) and isinstance(code, str):
-        return Failure(code, getattr(error, "message", None) or str(error))
+    if ours and isinstance(error, Exception) and isinstance(code, str):
+        message = getattr(error, "message", None) or str(error)
+        return Failure(code, message, facts=getattr(error, "facts", {}))
     return Failure(
         "unexpected",
         f"Something went wrong that nobody expected ({type(error).__name__}). "
@@ -46,12 +43,16 @@ def describe(error: BaseException) -> Failure:
     )
 
 
+class ReaderGone(Exception):
+    """Whoever read stdout has gone; the work was done."""
+
+
 def tell(failure: Failure, *, as_json: bool, kind: str = "error") -> None:
     """To stderr. `kind`: "error", or "warning" where the work was done."""
     if as_json:
         print(json.dumps({kind: failure.to_json()}, default=str), file=sys.stderr)  # noqa: T201
-    elif failure.facts.get("help"):
-        print(failure.message, file=sys.stderr)  # noqa: T201
+    elif not failure.message:
+        pass  # a group that is called with nothing has shown its help
     else:
         print(f"{kind}[{failure.code}]: {visible(failure.message)}", file=sys.stderr)  # noqa: T201
 
@@ -67,6 +68,6 @@ def visible(text: str) -> str:
 def _usage(error: TyperException) -> str:
     message = error.format_message()
     context = getattr(error, "ctx", None)
-    if context is None or type(error).__name__ == "NoArgsIsHelpError":
-        return message
+    if context is None or not message.strip():
+        return message.strip()
     return f"{' '.join(message.split())} Run `{context.command_path} --help` to see how it is called."

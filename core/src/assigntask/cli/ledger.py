@@ -101,7 +101,7 @@ def read_checkpoint(given: str) -> str:
     text = given
     if given == "-":
         text = sys.stdin.read(MOST_CHECKPOINT)
-    elif "\n" not in given:
+    elif "\n" not in given and not given.lstrip().startswith("{"):
         try:
             with Path(given).open(encoding="utf-8") as file:
                 text = file.read(MOST_CHECKPOINT)

@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.engine import Connection
 
 from assigntask.app import Platform
-from assigntask.cli.failures import describe, tell
+from assigntask.cli.failures import ReaderGone, describe, tell
 from assigntask.cli.page import Page
 from assigntask.db.ids import is_id
 from assigntask.errors import HostError
@@ -87,10 +87,15 @@ def run(call: Call, work: Work, *, creates: bool = False, settles: bool = True) 
 
 
 def show(answer: Answer, *, as_json: bool) -> None:
-    if as_json:
-        print(dumped(answer.data), flush=True)  # noqa: T201
-    else:
-        answer.show(Page())
+    """Raises ReaderGone."""
+    try:
+        if as_json:
+            print(dumped(answer.data))  # noqa: T201
+        else:
+            answer.show(Page())
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def dumped(data: Any) -> str:

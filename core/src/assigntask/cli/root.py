@@ -51,8 +51,9 @@ root = typer.Typer(
 def _host(json_output: JsonOption = False, database: DatabaseOption = None) -> None:
     """AssignTask: a task tracker whose apps are given only what was granted, and only after it was recorded.
 
-    PERSON is an e-mail address, a user name or an id. Every command takes --json and --database, and so does
-    each group. Without --database it is ASSIGNTASK_DATABASE, else a file in the folder data.
+    PERSON is an e-mail address, a user name or an id.
+
+    Without --database it is ASSIGNTASK_DATABASE, else a file in the folder data.
     """
 
 

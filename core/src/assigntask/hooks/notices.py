@@ -120,7 +120,7 @@ class Notices:
             await self._db.write(lines.put_back, delivery, now)
             return "more"
         if not await self._db.write(lines.done, delivery, now):
-            log.warning("delivery_overtaken", installation=delivery.installation_id, delivery=delivery.id)
+            log.info("delivery_overtaken", installation=delivery.installation_id, delivery=delivery.id)
         if delivery.attempts > 1:
             key = f"notice.{delivery.hook}"
             await self._db.write(problems.clear, *_whose(delivery), key, by_host=True)

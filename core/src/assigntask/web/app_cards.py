@@ -34,10 +34,10 @@ class Terminal:
 
     def command(self, *words: str, acting: bool = False) -> str:
         """To be pasted into a shell as it stands."""
-        place = ["--organisation", self.organisation]
-        place += ["--as", self.acting] if acting else []
-        place += ["--database", self.database] if self.database else []
-        return f"{self.program} {shlex.join([*words, *place])}"
+        place = [("--organisation", self.organisation)]
+        place += [("--as", self.acting)] if acting else []
+        place += [("--database", self.database)] if self.database else []
+        return " \\\n  ".join([f"{self.program} {shlex.join(words)}", *map(shlex.join, place)])
 
 
 @dataclass(frozen=True, slots=True)
