@@ -1,4 +1,4 @@
-"""The command `assigntask-sdk`: start an app, check it, print the manifest's schema.
+"""The command `assigntask-sdk`: start an app, check it, print the manifest's schema and the catalogue.
 
 Exit status: 0 done, 1 there are problems, 2 the command was called wrongly.
 """
@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from . import scopes_page
 from .checking import Checked, asks
 from .checking import check as check_app
+from .details import DETAILS, SCOPES, details_of
 from .manifest import Manifest, json_schema
 from .new import NotWritten, write_app
 
@@ -69,6 +71,20 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of app.toml, for editors."""
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def scopes(
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As the page of the documents.")] = False,
+) -> None:
+    """Print the catalogue: the scopes that an admin can grant, and the details that each opens."""
+    if as_markdown:
+        typer.echo(scopes_page.markdown(), nl=False)
+    else:
+        for name, scope in SCOPES.items():
+            _OUT.print(f"{name}{' (a power)' if scope.power else ''}: {scope.words}")
+            for detail in sorted(details_of([name])):
+                _OUT.print(f"    {detail}: {DETAILS[detail].words}")
 
 
 def main() -> None:

@@ -37,8 +37,7 @@ async def show_entries(
 ) -> Answer:
     """The entries, oldest first. A release says which details went out; repeats on one day are not counted."""
     about = None if person is None else await here.platform.db.read(people.find, here.id, person)
-    found = await here.platform.ledger.given(here.id, app_id=app, person=about)
-    found = found if limit is None else found[-limit:]
+    found = await here.platform.ledger.given(here.id, app_id=app, person=about, limit=limit)
     known = await here.platform.db.read(_names, here.id)
 
     def show(page: Page) -> None:

@@ -37,7 +37,7 @@ async def sweep(platform: Platform) -> Answer:
 
     def show(page: Page) -> None:
         page.line(f"{counted(len(swept.wiped), 'uninstalled app')} wiped, their retention being over.")
-        page.line(f"{counted(len(swept.forgotten), 'key')} of forgotten people destroyed that was still there.")
+        page.line(f"{counted(len(swept.forgotten), 'left-over key')} of forgotten people destroyed.")
         page.line(
             f"{counted(swept.delivered, 'notice')} delivered, {counted(swept.sealed, 'entry', 'entries')} sealed."
         )

@@ -28,6 +28,15 @@ KEPT_ORGANISATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """The people of one organisation who were named so far, at one epoch. `people` shows what is in `by_id`."""
+
+    epoch: int
+    by_id: dict[str, PersonFacts]
+    people: People
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One place of what is to be sent: facts, or several, or several by name.
 
@@ -55,7 +64,7 @@ class Gate:
         self._ledger = ledger
         self._clock = clock
         self._memory = memory or Memory()
-        self._people: OrderedDict[str, tuple[int, dict[str, PersonFacts], dict[str, int]]] = OrderedDict()
+        self._people: OrderedDict[str, _Known] = OrderedDict()
 
     async def release(
         self, grant: Grant, needs: frozenset[str], slots: Mapping[str, Slot], *, channel: Channel
@@ -66,7 +75,12 @@ class Gate:
         """
         details = grant.opens(needs)
         wanted = _named(details, slots)
-        people = await self._people_of(grant, wanted) if wanted else NOBODY
+        people = NOBODY
+        if wanted:
+            known = self._people.get(grant.organisation_id)
+            if known is None or known.epoch != grant.epoch or not known.by_id.keys() >= wanted:
+                known = await self._learn(grant, wanted)
+            people = known.people
         projection = Projection(grant, details, people)
         values: dict[str, Any] = {}
         draft = False
@@ -83,17 +97,18 @@ class Gate:
                     self._memory.add(grant.installation_id, day, noted)
         return Released(MappingProxyType(values), details, entry_id, grant.installation_id, channel, door=door._DOOR)
 
-    async def _people_of(self, grant: Grant, wanted: Set[str]) -> People:
-        kept = self._people.get(grant.organisation_id)
-        if kept is None or kept[0] != grant.epoch:
+    async def _learn(self, grant: Grant, wanted: Set[str]) -> _Known:
+        known = self._people.get(grant.organisation_id)
+        if known is None or known.epoch != grant.epoch:
             sizes = await self._db.read(people_rows.department_sizes, grant.organisation_id)
-            kept = self._people[grant.organisation_id] = (grant.epoch, {}, dict(sizes))
+            by_id: dict[str, PersonFacts] = {}
+            known = self._people[grant.organisation_id] = _Known(grant.epoch, by_id, People(by_id, dict(sizes)))
             while len(self._people) > KEPT_ORGANISATIONS:
                 self._people.popitem(last=False)
-        missing = wanted - kept[1].keys()
+        missing = wanted - known.by_id.keys()
         if missing:
-            kept[1].update(await self._db.read(people_rows.load, grant.organisation_id, sorted(missing)))
-        return People(kept[1], kept[2])
+            known.by_id.update(await self._db.read(people_rows.load, grant.organisation_id, sorted(missing)))
+        return known
 
 
 def _named(details: frozenset[str], slots: Mapping[str, Slot]) -> Set[str]:

@@ -71,6 +71,7 @@ class Projection:
 
     def __init__(self, grant: Grant, details: frozenset[str], people: People) -> None:
         self._grant = grant
+        self._withheld = grant.withheld
         self._details = details
         self._plans = plans_for(details)
         self._people = people
@@ -99,20 +100,19 @@ class Projection:
         return plan.record(values)
 
     def person(self, facts: PersonFacts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Person:
-        if self._withholds(facts):
-            return WITHHELD
         if own or told:
-            return self._shown(facts, self._details | own, told)
+            return WITHHELD if self._withholds(facts) else self._shown(facts, self._details | own, told)
         known = self._made.get(facts.id)
         if known is None:
-            known = self._made[facts.id] = self._shown(facts, self._details)
+            known = WITHHELD if self._withholds(facts) else self._shown(facts, self._details)
+            self._made[facts.id] = known
         return known
 
     def _withholds(self, facts: PersonFacts) -> bool:
-        return facts.state == "forgotten" or self._grant.withholds(facts.id)
+        return facts.state == "forgotten" or facts.id in self._withheld
 
     def _shown(self, facts: PersonFacts, details: frozenset[str], told: frozenset[str] = NOTHING) -> Person:
-        plan = plan_for("person", details)
+        plan = self._plans["person"] if details is self._details else plan_for("person", details)
         values = plan.read(facts)
         values["id"] = self._grant.pairwise(facts.id)
         values["withheld"] = False
@@ -132,14 +132,20 @@ class Projection:
     def person_by_id(self, person_id: str | None) -> Person | None:
         if person_id is None:
             return None
+        known = self._made.get(person_id)
+        if known is not None:
+            return known
         facts = self._people.by_id.get(person_id)
         return WITHHELD if facts is None else self.person(facts)
 
     def people_by_id(self, person_ids: tuple[str, ...]) -> tuple[Person, ...]:
         """One marker stands for all who are withheld, so that it tells neither who nor how many."""
-        people = [person for person_id in person_ids if (person := self.person_by_id(person_id))]
-        shown = [person for person in people if not person.withheld]
-        return (*shown, WITHHELD) if len(shown) < len(people) else tuple(shown)
+        shown: list[Person] = []
+        for person_id in person_ids:
+            person = self.person_by_id(person_id)
+            if person is not None and person is not WITHHELD:
+                shown.append(person)
+        return tuple(shown) if len(shown) == len(person_ids) else (*shown, WITHHELD)
 
     def text(self, text: str) -> str:
         """Mentions become the name, where it is opened, else the id that only this installation knows."""
@@ -157,7 +163,7 @@ class Projection:
             if facts.department is not None:
                 counts[facts.department] = counts.get(facts.department, 0) + 1
         sizes = self._people.department_sizes
-        return tuple(DepartmentCount(name, count, sizes.get(name, 0)) for name, count in sorted(counts.items()))
+        return tuple([DepartmentCount(name, count, sizes.get(name, 0)) for name, count in sorted(counts.items())])
 
     def _mention(self, match: re.Match[str]) -> str:
         facts = self._people.by_id.get(match[1])
@@ -196,13 +202,18 @@ def _author(facts: Any) -> Iterable[str]:
     return (facts.author,) if facts.author else ()
 
 
+def _assignees(facts: Any) -> Iterable[str]:
+    assignees: Iterable[str] = facts.assignees
+    return assignees
+
+
 Named = Callable[[Any], Iterable[str]]
 
 NAMED: Mapping[str, Named] = {
     "comment.text": lambda facts: _mentioned(facts.text),
     "task.description": lambda facts: _mentioned(facts.description),
-    "task.assignees": lambda facts: facts.assignees,
-    "task.departments": lambda facts: facts.assignees,
+    "task.assignees": _assignees,
+    "task.departments": _assignees,
     "task.creator": lambda facts: (facts.creator,) if facts.creator else (),
 }
 """The ids of the people whom a detail needs to be known; what is about an author needs the author."""
@@ -246,7 +257,7 @@ class Plans(dict[str, Plan]):
             details=frozenset(detail.name for detail in wanted),
             read=reader("id", "version", *plain),
             special=tuple((detail.field, SPECIAL[detail.name]) for detail in wanted if detail.name in SPECIAL),
-            named=tuple(named),
+            named=tuple(dict.fromkeys(named)),
             about_author=about_author,
         )
         return plan

@@ -195,7 +195,10 @@ class Ledger:
         person: PersonFacts | None = None,
         limit: int | None = None,
     ) -> list[LedgerEntry]:
-        """Oldest first. `person`: only entries about them, over all installations there ever were."""
+        """Oldest first. `person`: only entries about them, over all installations there ever were.
+
+        `limit`: the newest so many.
+        """
         return await self._db.read(self._given, organisation_id, app_id, person, limit)
 
     def _given(

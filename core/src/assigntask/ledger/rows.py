@@ -119,7 +119,7 @@ def find(
     refs: Collection[str] | None = None,
     limit: int | None = None,
 ) -> list[Stored]:
-    """Oldest first. `refs`: only entries about one of these subjects."""
+    """Oldest first. `refs`: only entries about one of these subjects. `limit`: the newest so many."""
     query = (
         sa.select(*_COLUMNS).where(t.ledger_entry.c.organisation_id == organisation_id).order_by(t.ledger_entry.c.row)
     )
@@ -131,7 +131,8 @@ def find(
         )
         query = query.where(t.ledger_entry.c.id.in_(about))
     if limit is not None:
-        query = query.limit(limit)
+        newest = query.order_by(None).order_by(t.ledger_entry.c.row.desc()).limit(limit)
+        return [Stored(*row) for row in reversed(conn.execute(newest).all())]
     return [Stored(*row) for row in conn.execute(query)]
 
 

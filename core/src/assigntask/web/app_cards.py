@@ -131,7 +131,7 @@ def _preview(app_id: str, standing: Installation | None, terminal: Terminal) -> 
         if standing.pending_version is not None:
             words = f"What version {standing.pending_version} would newly get"
             return words, terminal.command("apps", "upgrade", app_id, "--dry-run", acting=True)
-        return "What it was granted and never used", terminal.command("apps", "show", app_id)
+        return "What it was granted, and never used", terminal.command("apps", "show", app_id)
     if standing is not None and standing.state == "uninstalled":
         words = "What it would get if it came back"
         return words, terminal.command("apps", "restore", app_id, "--dry-run", acting=True)
