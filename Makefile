@@ -21,7 +21,7 @@ run: install
 	$(BIN)/assigntask run --data $(DATA) --port $(PORT)
 
 test: install machine
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 # The pages' tests drive Chromium (set CHROMIUM to use another than the one on the PATH); the trace of the flush
 # needs strace, and is skipped where there is none.

@@ -195,8 +195,10 @@ class Platform:
         delivered = await self.settle()
         return Swept(tuple(each.installation_id for each in wiped), tuple(forgotten), sealed, delivered)
 
-    def site(self, hosts: Sequence[str] = LOOPBACK) -> Starlette:
-        return site(PageServices(self.db, self.directory, self.questions, self.grants, self.clock), hosts)
+    def site(self, hosts: Sequence[str] = LOOPBACK, program: str = "assigntask") -> Starlette:
+        """The pages. `program`: how commands that a page shows begin."""
+        services = PageServices(self.db, self.directory, self.questions, self.grants, self.clock, program=program)
+        return site(services, hosts)
 
     def _admitted(self, app_id: str) -> InstalledApp:
         """The app's code, unless it is not what was accepted under its id and version. Runs in a loader's thread."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assigntask.db.ids import new_id
 from assigntask.tasks import mentions
 
-ADA, BOB = new_id(), new_id()
+ADA, BOB = "01a209c3-d834-743d-8d26-fb0d7c448a0d", "01a209c3-d834-743d-8d26-fb0ea4cd88ba"
 PEOPLE = {"ada": ADA, "bob.b": BOB}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from assigntask.cli.opening import Answer, Call
 from assigntask.cli.options import DatabaseOption, DataOption, JsonOption
 from assigntask.cli.page import Page
 from assigntask.cli.people import person_json
+from assigntask.cli.program import program
 from assigntask.cli.serving import PortOption, listening, serve_at
 from assigntask.people import organisations
 from assigntask.people.facts import OrganisationFacts, PersonFacts
@@ -130,14 +129,3 @@ def things_to_try(name: str, database: str, seen: Seen) -> list[tuple[str, str]]
             ("Why it doesn't get their address", command("why", "reporting", who, "person.email")),
         ]
     return [*tries, ("Whether the record is sound", command("ledger", "verify"))]
-
-
-def program() -> str:
-    """How this program is called here: by its name where the shell finds it, else by its path."""
-    called = Path(sys.argv[0])
-    if called.name != "assigntask" or shutil.which("assigntask"):
-        return "assigntask"
-    try:
-        return shlex.quote(str(called.absolute().relative_to(Path.cwd())))
-    except ValueError:
-        return shlex.quote(str(called))

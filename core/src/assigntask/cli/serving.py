@@ -20,6 +20,7 @@ from assigntask.cli.command import call_of
 from assigntask.cli.opening import Answer, Call, opened, quieten_logs, require_database, show
 from assigntask.cli.options import DatabaseOption, DataOption, JsonOption
 from assigntask.cli.page import Page
+from assigntask.cli.program import program
 from assigntask.errors import HostError
 from assigntask.web.site import LOOPBACK
 
@@ -112,7 +113,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(taken: socket.socket, host: str, call: Call, ready: Ready) -> None:
     async with opened(call.settings()) as platform:
-        with _until_stopped(platform.site((*LOOPBACK, host))) as server:
+        with _until_stopped(platform.site((*LOOPBACK, host), program())) as server:
             answer = await ready(platform, _url(host, taken.getsockname()[1]))
             await platform.start()
             show(answer, as_json=call.as_json)
