@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import assigntask.app  # noqa: F401 - loaded here, it need not be loaded by each command
 from assigntask.cli import main
 
+SECONDS = 60
+
 
 def run(folder: str, arguments: list[str], output: Path) -> int:
-    """In the child."""
+    """In the child, which ends by itself when it takes too long."""
+    signal.alarm(SECONDS)
     os.chdir(folder)
     for stream, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(output / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), stream)

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,13 +91,17 @@ def run_until_told(command: Sequence[str], folder: Path) -> str:
     ) as server:
         assert server.stdout is not None
         said: list[str] = []
+        patience = threading.Timer(SECONDS, server.kill)
+        patience.daemon = True
+        patience.start()
         for line in server.stdout:
             said.append(line)
             if line.startswith("Stop with Ctrl-C"):
                 break
         server.send_signal(signal.SIGINT)
         said.append(server.stdout.read())
-        assert server.wait(SECONDS) == 0, "".join(said)
+        assert server.wait() == 0, "".join(said)
+        patience.cancel()
     return "".join(said)
 
 

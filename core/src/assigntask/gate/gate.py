@@ -164,6 +164,6 @@ def disclosure(grant: Grant, seen: Seen, channel: Channel) -> Disclosure:
         actor_subject=actor_subject,
         details=seen.details(),
         records=seen.records(),
-        subjects=list(seen.subjects.values()),
+        subjects=seen.subjects(),
         values=seen.values(),
     )

@@ -16,8 +16,8 @@ class Memory:
     def holds(self, installation_id: str, day: int, noted: Iterable[Noted]) -> bool:
         """Whether each record was recorded for this installation today, at this version, with these details."""
         known = self._known
-        for kind, record_id, version, subject, details in noted:
-            found = known.get((installation_id, kind, record_id, 0 if subject is None else subject.generation))
+        for kind, record_id, version, whom, details in noted:
+            found = known.get((installation_id, kind, record_id, 0 if whom is None else whom[1]))
             if found is None or found[0] != version or found[1] != day:
                 return False
             if found[2] is not details and not details <= found[2]:
@@ -26,8 +26,8 @@ class Memory:
 
     def add(self, installation_id: str, day: int, noted: Iterable[Noted]) -> None:
         """Call this only after the entry was committed."""
-        for kind, record_id, version, subject, details in noted:
-            place = (installation_id, kind, record_id, 0 if subject is None else subject.generation)
+        for kind, record_id, version, whom, details in noted:
+            place = (installation_id, kind, record_id, 0 if whom is None else whom[1])
             found = self._known.pop(place, None)
             recorded = details
             if found is not None and found[0] == version and found[1] == day and not found[2] <= details:

@@ -21,7 +21,10 @@ MENTION = re.compile(r"<@([0-9a-f-]{36})>")
 NOTHING: frozenset[str] = frozenset()
 WITHHELD = Person({"withheld": True})
 
-Noted = tuple[str, str, int, Subject | None, frozenset[str]]
+Whom = tuple[str, int]
+"""Subject id and generation: what a Subject is made of once something has to be recorded, which is seldom."""
+
+Noted = tuple[str, str, int, Whom | None, frozenset[str]]
 """A record that is about to pass: kind, id, version, the person whose record it is, the details."""
 
 NAME = frozenset({"person.name"})
@@ -33,11 +36,11 @@ IDENTIFYING = frozenset(d.name for d in DETAILS.values() if d.klass is DetailCla
 class Seen:
     """What one release is about to pass, as the ledger will say it."""
 
-    __slots__ = ("noted", "people", "subjects")
+    __slots__ = ("noted", "people", "whom")
 
     def __init__(self) -> None:
         self.noted: list[Noted] = []
-        self.subjects: dict[str, Subject] = {}
+        self.whom: dict[str, Whom] = {}  # by person id
         self.people: list[tuple[PersonFacts, frozenset[str]]] = []
 
     def details(self) -> frozenset[str]:
@@ -45,7 +48,13 @@ class Seen:
 
     def records(self) -> list[RecordSeen]:
         """Each once, though it may have been passed in several places."""
-        return list(dict.fromkeys(RecordSeen(*seen[:4]) for seen in self.noted))
+        return [
+            RecordSeen(kind, record_id, version, Subject(*whom) if whom else None)
+            for kind, record_id, version, whom in dict.fromkeys(noted[:4] for noted in self.noted)
+        ]
+
+    def subjects(self) -> list[Subject]:
+        return [Subject(*whom) for whom in self.whom.values()]
 
     def values(self) -> list[Value]:
         """The identifying ones, that the entry commits to."""
@@ -54,7 +63,7 @@ class Seen:
             for name in sorted(details & IDENTIFYING):
                 value = getattr(facts, DETAILS[name].field)
                 if value is not None:
-                    found[facts.id, name] = Value(self.subjects[facts.id], name, str(value))
+                    found[facts.id, name] = Value(Subject(*self.whom[facts.id]), name, str(value))
         return list(found.values())
 
 
@@ -119,14 +128,14 @@ class Projection:
         for field_name, read in plan.special:
             values[field_name] = read(facts, self)
         passed = plan.details | told if told else plan.details
-        self.seen.noted.append(("person", facts.id, facts.version, self._subject(facts), passed))
+        self.seen.noted.append(("person", facts.id, facts.version, self._whom(facts), passed))
         self.seen.people.append((facts, plan.details))
         return Person(values)
 
-    def _subject(self, facts: PersonFacts) -> Subject:
-        known = self.seen.subjects.get(facts.id)
+    def _whom(self, facts: PersonFacts) -> Whom:
+        known = self.seen.whom.get(facts.id)
         if known is None:
-            known = self.seen.subjects[facts.id] = Subject(facts.subject_id, self._grant.generation(facts.id))
+            known = self.seen.whom[facts.id] = (facts.subject_id, self._grant.generation(facts.id))
         return known
 
     def person_by_id(self, person_id: str | None) -> Person | None:
@@ -159,7 +168,7 @@ class Projection:
             if facts is None or self._withholds(facts):
                 continue
             # The count comes from the person's record: when that changes, the task's revision stays.
-            self.seen.noted.append(("person", facts.id, facts.version, self._subject(facts), DEPARTMENTS))
+            self.seen.noted.append(("person", facts.id, facts.version, self._whom(facts), DEPARTMENTS))
             if facts.department is not None:
                 counts[facts.department] = counts.get(facts.department, 0) + 1
         sizes = self._people.department_sizes
@@ -176,7 +185,7 @@ class Projection:
         """A detail about its author is about them even where their id stays behind."""
         known = self._people.by_id.get(author) if author else None
         if known is not None:
-            self._subject(known)
+            self._whom(known)
 
 
 Read = Callable[[Any, Projection], Any]
