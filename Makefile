@@ -6,7 +6,7 @@ PORT ?= 8000
 BENCH ?= all
 WORKERS ?= 2
 
-.PHONY: install run test machine check bench kill lock clean
+.PHONY: install run test machine check bench kill docs lock clean
 
 install: $(BIN)/.installed
 
@@ -47,6 +47,12 @@ bench: install
 
 kill: install
 	ASSIGNTASK_KILLS=200 $(BIN)/python -m pytest -m kill -n $(WORKERS)
+
+# The pages that are written from the code.
+docs: install
+	$(BIN)/assigntask-sdk schema > docs/app-manifest.schema.json
+	$(BIN)/assigntask-sdk scopes --markdown > docs/scopes.md
+	$(BIN)/python docs/write_errors.py
 
 # After a change of a pyproject.toml: the versions that everybody gets.
 lock: install

@@ -71,6 +71,7 @@ HOST_WIDE: Mapping[tuple[str, str], str] = {
     ("assigntask.people.organisations", "by_name"): "an organisation is found by its name before its id is known",
     ("assigntask.people.organisations", "create"): "it has no id yet",
     ("assigntask.hooks.lines", "due"): "a wake-up: for whom something waits; ids only",
+    ("assigntask.actions.forgetting", "_back"): "a sweep: whom an older copy brought back; ids only",
     ("assigntask.ledger.sealing", "waiting_organisations"): "a wake-up: whose entries wait for their place; ids only",
     ("assigntask.installations.wiping", "due"): "a sweep: whose retention is over; ids only",
     ("assigntask.actions.forgetting", "_all_forgotten"): "a sweep: whose key may still be there; ids only",

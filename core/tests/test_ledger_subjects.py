@@ -76,6 +76,12 @@ def wrapped_in(url: str, subject_id: str) -> bytes | None:
     return None if found is None else bytes(found)
 
 
+def test_the_file_of_keys_is_its_owners_alone(tmp_path: Path, keys: KeyRing) -> None:
+    path = tmp_path / "new" / "subjects.db"
+    SubjectKeys(f"sqlite:///{path}", keys).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_subject_has_one_key_of_its_own_for_good(store: SubjectKeys, again: SubjectKeys) -> None:
     one, other = new_id(), new_id()
     made = store.ensure([one, other])

@@ -224,3 +224,22 @@ async def test_what_apps_said_of_failures_does_not_outlive_a_person_whom_it_may_
     assert "Bob" not in texts[calendar]
     assert "Bob" in texts[other]
     assert errors == {calendar: None, other: "Bob?"}
+
+
+async def test_whom_an_older_copy_of_the_database_brings_back_is_forgotten_again(house: Any) -> None:
+    one, bob = house.one, house.one.bob
+    await release(house, one, await house.install(one, "calendar"), "calendar", bob)
+    await house.forgetting.forget(one.admin, bob.id)
+
+    def restore(conn: Connection) -> None:
+        conn.execute(
+            sa.update(t.person)
+            .where(t.person.c.organisation_id == one.id, t.person.c.id == bob.id)
+            .values(name=bob.name, email=bob.email, state="active", forgotten_at=None)
+        )
+
+    await house.db.write(restore)
+    assert await house.forgetting.sweep() == [bob.id]
+    [row] = await house.rows(t.person, id=bob.id)
+    assert (row["state"], row["email"]) == ("forgotten", None)
+    assert await house.forgetting.sweep() == []

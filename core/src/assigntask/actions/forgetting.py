@@ -8,16 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.db.database import Database
+from assigntask.errors import HostError
 from assigntask.people import contacts, doers, organisations, people
 from assigntask.people.facts import Doer
 from assigntask.stores import rows as stores
 
 from . import withdrawal
 from .ledger import Acts, Keys
+
+log = structlog.get_logger(__name__)
 
 Clock = Callable[[], dt.datetime]
 
@@ -51,11 +55,21 @@ class Forgetting:
         return forgotten
 
     async def sweep(self) -> list[str]:
-        """Destroys what keys of forgotten people there still are; the ids of those people."""
+        """Destroys what keys of forgotten people there still are, and forgets again whom an older copy of the
+        database brought back: their key is gone already. The ids of those people.
+        """
         left: list[str] = []
         for person_id, subject_id in await self._db.read(_all_forgotten):
             if await asyncio.to_thread(self._keys.exists, subject_id):
                 await asyncio.to_thread(self._keys.destroy, subject_id)
+                left.append(person_id)
+        gone = await asyncio.to_thread(self._keys.destroyed)
+        for organisation_id, person_id in await self._db.read(_back, gone):
+            try:
+                await self.forget(doers.operator_of(organisation_id), person_id)
+            except HostError as error:  # the last admin: somebody else has to be made one first
+                log.warning("not_forgotten_again", organisation=organisation_id, person=person_id, code=error.code)
+            else:
                 left.append(person_id)
         return left
 
@@ -142,6 +156,17 @@ def _apps(conn: Connection, organisation_id: str, installations: Sequence[str]) 
         t.installation.c.organisation_id == organisation_id, t.installation.c.id.in_(sorted(installations))
     )
     return sorted(set(conn.execute(query).scalars()))
+
+
+def _back(conn: Connection, subject_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Organisation and person, of those whose key was destroyed and who are not forgotten."""
+    found: list[tuple[str, str]] = []
+    for start in range(0, len(subject_ids), 1000):
+        query = sa.select(t.person.c.organisation_id, t.person.c.id).where(
+            t.person.c.subject_id.in_(subject_ids[start : start + 1000]), t.person.c.state != "forgotten"
+        )
+        found += [(row[0], row[1]) for row in conn.execute(query.order_by(t.person.c.organisation_id, t.person.c.id))]
+    return found
 
 
 def _all_forgotten(conn: Connection) -> list[tuple[str, str]]:

@@ -102,6 +102,12 @@ class SubjectKeys:
                 self._insert(subject_id, None)
                 self._erase(subject_id)  # another process may have made one in between
 
+    def destroyed(self) -> list[str]:
+        """The subjects whose key was destroyed, sorted."""
+        query = sa.select(_subject_key.c.subject_id).where(_subject_key.c.wrapped.is_(None))
+        with self._lock, self._engine.connect() as conn:
+            return sorted(conn.execute(query).scalars())
+
     def _erase(self, subject_id: str) -> bool:
         with self._engine.begin() as conn:
             changed = conn.execute(
