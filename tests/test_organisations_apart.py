@@ -354,6 +354,7 @@ async def test_ids_of_another_organisation_lead_nowhere(two: Two) -> None:
 async def test_what_is_the_hosts_own_is_known_by_name(two: Two) -> None:
     platform = two.platform
     await platform.leaving.uninstall(two.north.admin, CONTRACT)
+    await platform.forgetting.forget(two.north.admin, two.north.leaver)
     await platform.sweep()
     await platform.db.read(organisations.by_name, "North")
     await platform.upgrading.check()
