@@ -115,8 +115,12 @@ class Grants:
         return epoch
 
 
+# Read after every commit, so it is put together once.
+_EPOCH = sa.select(t.organisation.c.epoch).where(t.organisation.c.id == sa.bindparam("organisation"))
+
+
 def _epoch(conn: Connection, organisation_id: str) -> int:
-    epoch = conn.execute(sa.select(t.organisation.c.epoch).where(t.organisation.c.id == organisation_id)).scalar()
+    epoch = conn.execute(_EPOCH, {"organisation": organisation_id}).scalar()
     if epoch is None:
         raise HostError("organisation_unknown", "There is no such organisation.")
     return int(epoch)
