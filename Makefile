@@ -43,7 +43,7 @@ check: install
 	$(BIN)/assigntask-sdk check plugins/reporting
 
 bench: install
-	$(BIN)/python -m bench $(BENCH)
+	@$(BIN)/python -m bench $(BENCH)
 
 kill: install
 	ASSIGNTASK_KILLS=200 $(BIN)/python -m pytest -m kill -n $(WORKERS)
