@@ -12,12 +12,12 @@ from assigntask.grants.grant import Grant
 from assigntask.ledger.entry import RecordSeen, Subject, Value
 from assigntask.people.facts import DepartmentFacts, OrganisationFacts, PersonFacts
 from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts
+from assigntask.tasks.mentions import REFERENCE
 from assigntask_sdk.details import DETAILS, About, DetailClass
 from assigntask_sdk.records import RECORDS, DepartmentCount, Person, Record
 
 Facts = OrganisationFacts | DepartmentFacts | ProjectFacts | TaskFacts | CommentFacts | AttachmentFacts | PersonFacts
 
-MENTION = re.compile(r"<@([0-9a-f-]{36})>")
 NOTHING: frozenset[str] = frozenset()
 WITHHELD = Person({"withheld": True})
 
@@ -158,7 +158,7 @@ class Projection:
 
     def text(self, text: str) -> str:
         """Mentions become the name, where it is opened, else the id that only this installation knows."""
-        return MENTION.sub(self._mention, text) if "<@" in text else text
+        return REFERENCE.sub(self._mention, text) if "<@" in text else text
 
     def departments(self, person_ids: tuple[str, ...]) -> tuple[DepartmentCount, ...]:
         """Counts of assignees; those who are withheld are not counted."""
@@ -204,7 +204,7 @@ SPECIAL: Mapping[str, Read] = {
 
 
 def _mentioned(text: str) -> Iterable[str]:
-    return MENTION.findall(text) if "<@" in text else ()
+    return REFERENCE.findall(text) if "<@" in text else ()
 
 
 def _author(facts: Any) -> Iterable[str]:

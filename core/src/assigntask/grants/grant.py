@@ -9,6 +9,9 @@ from typing import Literal
 from assigntask.grants.pairwise import pairwise_id
 from assigntask.people.facts import Doer, Role
 
+ASSURANCE = "trusted"
+"""In-process apps share the interpreter: the record says what the host passed, not what they could take."""
+
 ActorKind = Literal["viewer", "installation", "person"]
 
 

@@ -13,13 +13,12 @@ from sqlalchemy.engine import Connection
 from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.errors import HostError
-from assigntask.grants.grant import Actor, Grant
+from assigntask.grants.grant import ASSURANCE, Actor, Grant
 from assigntask.grants.rules import opened
 from assigntask.people.rights import rights_of
 from assigntask_sdk.errors import NotFound
 
 CACHED_GRANTS = 10_000
-ASSURANCE = "trusted"  # in-process apps share the interpreter: the host vouches for what it passed, no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
+from assigntask.grants.grant import ASSURANCE
 from assigntask.installations.agreement import Agreement
-from assigntask.installations.contacts import ASSURANCE, LeftOut, value_of
+from assigntask.installations.contacts import LeftOut, value_of
 from assigntask.installations.samples import Sample
 from assigntask.ledger.channel import Channel
 from assigntask_sdk.details import DETAILS, SCOPES, details_of

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
+from assigntask.grants.grant import ASSURANCE
 from assigntask.grants.rules import is_identifying
 from assigntask.installations.installations import Installation
 from assigntask.installations.occasion import Occasion
@@ -21,7 +22,6 @@ from assigntask_sdk.errors import Invalid
 from assigntask_sdk.manifest import Manifest
 
 LeftOut = Literal["nobody named", "objected", "restricted"]
-ASSURANCE = "trusted"  # the app runs in this process: the record says what it was passed, not what it could take
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from sqlalchemy.engine import Connection
 from assigntask.db.database import Database
 from assigntask.db.ids import new_id
 from assigntask.errors import HostError
+from assigntask.grants.grant import ASSURANCE
 from assigntask.installations import admission, authority, installations, requests
 from assigntask.installations.agreement import Agreement, Choice, agree
 from assigntask.installations.consent import Preview, notice_digest, preview
-from assigntask.installations.contacts import ASSURANCE, hand_over, reasons_left_out
+from assigntask.installations.contacts import hand_over, reasons_left_out
 from assigntask.installations.directory import Directory, manifest_in
 from assigntask.installations.installations import Installation
 from assigntask.installations.life import next_state
