@@ -19,7 +19,7 @@ from .witness import Line
 
 SECONDS = 1.0
 ROUNDS = 60
-ENOUGH = {"received": 60, "saved": 20, "acts": 12, "delivered": 12, "gone": 1}
+ENOUGH = {"received": 60, "saved": 20, "acts": 12, "delivered": 12, "gone": 1, "standing": 1}
 STEP = 9.5  # of the clock: long after everything that happened
 
 
@@ -27,33 +27,37 @@ STEP = 9.5  # of the clock: long after everything that happened
 class Damage:
     """`change` is made to the database, `where` it applies; `lines` makes other lines of the witness's.
 
-    `code` is of the complaint that is due.
+    `code` is of the complaint that is due. `lines` is given the ids of what the host took for delivered, too.
     """
 
     name: str
     code: str
     change: str | None = None
     where: str = "true"
-    lines: Callable[[list[Line]], list[Line]] | None = None
+    lines: Callable[[list[Line], frozenset[str]], list[Line]] | None = None
 
 
-def _without_a_receipt(lines: list[Line]) -> list[Line]:
-    lost = next(line["delivery"] for line in lines if line["is"] == "received" and line["hook"] == "installed")
+def _without_a_receipt(lines: list[Line], delivered: frozenset[str]) -> list[Line]:
+    lost = next(line["delivery"] for line in lines if line["is"] == "received" and line["delivery"] in delivered)
     return [line for line in lines if line["is"] != "received" or line["delivery"] != lost]
 
 
-def _two_swapped(lines: list[Line]) -> list[Line]:
-    told = [n for n, line in enumerate(lines) if line["is"] == "received" and line["delivery"] is not None]
-    one, two = next((a, b) for a, b in pairwise(told) if lines[a]["installation"] == lines[b]["installation"])
+def _two_swapped(lines: list[Line], delivered: frozenset[str]) -> list[Line]:
+    told = [n for n, line in enumerate(lines) if line["is"] == "received" and line["delivery"] in delivered]
+    one, two = next(
+        (a, b)
+        for a, b in pairwise(told)
+        if lines[a]["installation"] == lines[b]["installation"] and lines[a]["delivery"] != lines[b]["delivery"]
+    )
     swapped = list(lines)
     swapped[one], swapped[two] = lines[two], lines[one]
     return swapped
 
 
-def _with_a_record(change: Callable[[list[Any]], list[Any]]) -> Callable[[list[Line]], list[Line]]:
+def _with_a_record(change: Callable[[list[Any]], list[Any]]) -> Callable[[list[Line], frozenset[str]], list[Line]]:
     """The last receipt that held a task, once more, with that record changed."""
 
-    def add(lines: list[Line]) -> list[Line]:
+    def add(lines: list[Line], delivered: frozenset[str]) -> list[Line]:
         last = next(line for line in reversed(lines) if line.get("hook") == "task_badges" and line["records"])
         return [*lines, {**last, "records": [change(list(last["records"][0]))]}]
 
@@ -107,7 +111,12 @@ DAMAGES = (
         "half_installed",
         "INSERT INTO subscription SELECT organisation_id, 'report', ordinal, id, '[]' FROM installation",
     ),
-    Damage("a reach without projects", "half_installed", "UPDATE installation SET all_projects = 1 - all_projects"),
+    Damage(
+        "a reach without projects",
+        "half_installed",
+        "UPDATE installation SET all_projects = 1 - all_projects",
+        "state <> 'wiped'",
+    ),
 )
 
 
@@ -140,8 +149,9 @@ def _damaged(place: Place, damage: Damage, folder: Path) -> Place:
         if damage.change is not None and conn.execute(f"{damage.change} WHERE {damage.where}").rowcount < 1:
             raise RuntimeError(f"{damage.name}: nothing was damaged")
         conn.commit()
+        delivered = frozenset(row[0] for row in conn.execute("SELECT id FROM delivery WHERE state = 'delivered'"))
     if damage.lines is not None:
-        lines = damage.lines(list(witness.read(copy.witness).lines))
+        lines = damage.lines(list(witness.read(copy.witness).lines), delivered)
         copy.witness.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
     return copy
 

@@ -168,6 +168,7 @@ async def judged(place: Place, step: float, since: str | None, *, settle: bool) 
             "events": len(evidence.events),
             "delivered": sum(one["state"] == "delivered" for one in evidence.deliveries),
             "gone": sum(one["state"] in ("uninstalled", "wiped") for one in evidence.installations.values()),
+            "standing": sum(one["state"] != "wiped" for one in evidence.installations.values()),
             "told_again": sum(one["attempts"] > 1 for one in evidence.deliveries),
         },
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from assigntask.hooks.loop import AppLoop, Blocked, Closed, HeldUp, TimedOut
+from assigntask.hooks.loop import AppLoop, Blocked, Closed, HeldUp, TimedOut, _Call
 from assigntask.hooks.span import Span
 
 HOST_SECRET: contextvars.ContextVar[str] = contextvars.ContextVar("host_secret", default="nothing")
@@ -308,3 +308,23 @@ async def test_close_does_not_wait_for_a_blocked_thread() -> None:
     released.set()
     with pytest.raises(Closed):
         await waiting
+
+
+def test_a_call_that_is_thrown_away_with_its_loop_raises_nothing() -> None:
+    async def wait(span: Span) -> None:
+        await asyncio.Event().wait()
+
+    async def made() -> _Call[None]:
+        return _Call(wait, "an-app")
+
+    call = asyncio.run(made())
+    lane = asyncio.new_event_loop()
+    call.start(lane)
+    lane.run_until_complete(asyncio.sleep(0))
+    assert call._root is not None
+    call._root.get_coro().close()  # what the collector does with it; in no loop
+    assert not call.outcome.done()
+    call._root.cancel()
+    lane.run_until_complete(asyncio.wait([call._root]))
+    assert call._root.exception() is not None
+    lane.close()

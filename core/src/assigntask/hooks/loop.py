@@ -92,9 +92,8 @@ class _Call(Generic[T]):
         self.who = who
         self.span = Span()
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
-        self._root: asyncio.Task[None] | None = (
-            None  # a loop alone does not keep a task that waits from being collected
-        )
+        # A loop alone does not keep a task that waits from being collected.
+        self._root: asyncio.Task[None] | None = None
         self.outcome: asyncio.Future[tuple[T | None, BaseException | None]] = self._host.create_future()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -110,10 +109,19 @@ class _Call(Generic[T]):
         try:
             value = await self._make(self.span)
         except BaseException as error:  # SystemExit too: it must not end the apps' thread
+            if isinstance(error, GeneratorExit) and self._left_behind():
+                raise
             failure = error
         self.cancel(but=asyncio.current_task())
         with suppress(RuntimeError):  # the host's loop is closed
             self._host.call_soon_threadsafe(self.settle, value, failure)
+
+    def _left_behind(self) -> bool:
+        """Whether this is thrown away together with a loop that was given up: nobody waits for it any more."""
+        try:
+            return self._root is None or asyncio.get_running_loop() is not self._root.get_loop()
+        except RuntimeError:
+            return True
 
     def cancel(self, but: asyncio.Task[Any] | None = None) -> None:
         """Nothing that an app starts outlives its call."""
