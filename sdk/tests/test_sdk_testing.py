@@ -92,7 +92,7 @@ def point(name: str, value: str) -> EntryPoint:
 
 
 def test_without_a_host_the_error_says_what_to_install() -> None:
-    with pytest.raises(NoHost, match="pip install assigntask") as caught:
+    with pytest.raises(NoHost, match="install the distribution `assigntask`") as caught:
         find_host([])
     assert caught.value.code == "no_host"
 

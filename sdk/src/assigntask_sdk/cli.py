@@ -6,6 +6,8 @@ Exit status: 0 done, 1 there are problems, 2 the command was called wrongly.
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -46,9 +48,11 @@ def new(
         _fail(error.code, error.message, status=2 if error.code == "bad_name" else 1)
     for path in written:
         _OUT.print(str(path))
+    python = shlex.quote(sys.executable)
     _OUT.print(
-        f"\nNext:\n  cd {target}\n  python3 -m venv .venv && .venv/bin/pip install -e '.[test]'\n"
-        "  .venv/bin/pytest\n  .venv/bin/assigntask-sdk check"
+        f"\nNext:\n  cd {shlex.quote(str(target))}\n  {python} -m pytest\n"
+        f"  {python} -m assigntask_sdk.cli check\n"
+        f"and, for a host to find it:\n  {python} -m pip install --no-deps -e ."
     )
 
 

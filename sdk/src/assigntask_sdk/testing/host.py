@@ -44,7 +44,8 @@ def find_host(hosts: Iterable[EntryPoint] | None = None) -> OpenHost:
     found = list(entry_points(group=HOSTS) if hosts is None else hosts)
     if not found:
         raise NoHost(
-            "no host is installed to test against: run `pip install assigntask` (a test dependency of the app)"
+            "no host is installed to test against: install the distribution `assigntask` beside the SDK "
+            "(a test dependency of the app)"
         )
     if len(found) > 1:
         names = ", ".join(sorted(point.value for point in found))
