@@ -57,7 +57,7 @@ async def test_a_call_that_waits_too_long_times_out_and_is_cancelled(loop: AppLo
             raise
 
     with pytest.raises(TimedOut):
-        await loop.run(call, limit=0.05)
+        await loop.run(call, limit=0.4)
     assert await asyncio.to_thread(cancelled.wait, 2)
 
 
@@ -85,32 +85,32 @@ async def test_a_call_that_ignores_being_cancelled_does_not_hold_up_the_next(loo
         return 7
 
     with pytest.raises(TimedOut):
-        await loop.run(stubborn, limit=0.05)
+        await loop.run(stubborn, limit=0.4)
     assert await loop.run(other, limit=1) == 7
 
 
 async def test_a_call_that_holds_the_thread_is_blamed_and_a_new_thread_starts(loop: AppLoop) -> None:
     async def blocking(span: Span) -> None:
-        time.sleep(1.0)
+        time.sleep(1.5)
 
     async def other(span: Span) -> str:
         return threading.current_thread().name
 
     first = await loop.run(other, limit=1)
     with pytest.raises(Blocked):
-        await loop.run(blocking, limit=0.05, who="culprit")
+        await loop.run(blocking, limit=0.3, who="culprit")
     assert await loop.run(other, limit=1) != first
 
 
 async def test_a_task_that_the_call_started_is_blamed_on_the_call(loop: AppLoop) -> None:
     async def blocking(span: Span) -> None:
         async def child() -> None:
-            time.sleep(1.0)
+            time.sleep(1.5)
 
         await asyncio.gather(child(), asyncio.sleep(0))
 
     with pytest.raises(Blocked):
-        await loop.run(blocking, limit=0.05)
+        await loop.run(blocking, limit=0.3)
 
 
 async def test_calls_of_others_on_a_blocked_thread_are_run_again_and_answer(loop: AppLoop) -> None:
@@ -119,7 +119,7 @@ async def test_calls_of_others_on_a_blocked_thread_are_run_again_and_answer(loop
 
     async def blocking(span: Span) -> None:
         held.set()
-        time.sleep(1.0)
+        time.sleep(1.5)
 
     async def innocent(span: Span) -> str:
         nonlocal started
@@ -132,7 +132,7 @@ async def test_calls_of_others_on_a_blocked_thread_are_run_again_and_answer(loop
     patient = asyncio.create_task(loop.run(innocent, limit=5))
     while not started:
         await asyncio.sleep(0.001)
-    culprit = asyncio.create_task(loop.run(blocking, limit=0.05))
+    culprit = asyncio.create_task(loop.run(blocking, limit=0.3))
     with pytest.raises(Blocked):
         await culprit
     assert await patient in threads()
@@ -144,18 +144,18 @@ async def test_a_call_held_up_twice_is_told_so_and_not_blamed(loop: AppLoop) -> 
     host = asyncio.get_running_loop()
 
     async def blocking(span: Span) -> None:
-        time.sleep(0.8)
+        time.sleep(1.2)
 
     async def innocent(span: Span) -> None:
         host.call_soon_threadsafe(innocent_starts.put_nowait, None)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.25)
 
     async def hold() -> None:
         await innocent_starts.get()
         with pytest.raises(Blocked):
             await loop.run(blocking, limit=0.3)
 
-    outcome, *_ = await asyncio.gather(loop.run(innocent, limit=0.1), hold(), hold(), return_exceptions=True)
+    outcome, *_ = await asyncio.gather(loop.run(innocent, limit=0.6), hold(), hold(), return_exceptions=True)
     assert isinstance(outcome, HeldUp)
 
 
@@ -163,7 +163,7 @@ async def test_a_slow_step_within_its_own_limit_still_answers_after_others_moved
     """A long computation of a report is no block, even where a call with a short limit had to go elsewhere."""
 
     async def report(span: Span) -> str:
-        time.sleep(0.5)
+        time.sleep(1.0)
         return "report"
 
     async def badges(span: Span) -> str:
@@ -171,7 +171,7 @@ async def test_a_slow_step_within_its_own_limit_still_answers_after_others_moved
 
     slow = asyncio.create_task(loop.run(report, limit=5))
     await asyncio.sleep(0.05)
-    assert await loop.run(badges, limit=0.05) == "badges"
+    assert await loop.run(badges, limit=0.2) == "badges"
     assert not slow.done()
     assert await slow == "report"
 
@@ -183,7 +183,7 @@ async def test_code_that_never_gives_the_thread_back_is_interrupted(loop: AppLoo
 
     before = threads()
     with pytest.raises(Blocked):
-        await loop.run(spinning, limit=0.05)
+        await loop.run(spinning, limit=0.3)
     for _ in range(400):
         if threads() <= before:
             break
