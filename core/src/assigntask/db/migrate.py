@@ -42,11 +42,6 @@ def head(versions: Path = VERSIONS) -> str:
     return heads[0]
 
 
-def has_revisions(versions: Path = VERSIONS) -> bool:
-    """Whether any revision has been written."""
-    return bool(_parents(versions))
-
-
 def migrate(url: str, *, versions: Path = VERSIONS) -> None:
     """Creates or upgrades the tables of the database at ``url``, all or nothing.
 
