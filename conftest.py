@@ -7,11 +7,13 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import settings
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadScopeScheduling
 
 from assigntask.db import Database
 from assigntask.db.migrate import migrate
@@ -33,6 +35,26 @@ def _with_name(server: str, name: str) -> str:
 def _administer(server: str, statement: str) -> None:
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(statement)
+
+
+# Modules whose tests share what is slow to start: one worker runs all that have the same name. (xdist's own mark for
+# this writes where pytest does not look any more.)
+TOGETHER = {
+    "tests/test_page_browser.py": "browser",
+    "tests/test_authorize_browser.py": "browser",
+    "tests/test_oauth_client.py": "served host",
+    "tests/test_oauth_hostile.py": "served host",
+    "tests/test_oauth_two_processes.py": "served host",
+}
+
+
+class _Together(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Together(config, log)
 
 
 @pytest.fixture(scope="session")

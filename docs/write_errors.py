@@ -22,8 +22,14 @@ AREAS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("What apps meet", ("assigntask_sdk/errors.py",)),
     ("Writing an app", ("assigntask_sdk/", "assigntask/kit/")),
     ("Imports", ("assigntask/tasks/importers/",)),
-    ("People and tasks", ("assigntask/people/", "assigntask/tasks/", "assigntask/actions/", "assigntask/errors.py")),
+    (
+        "People, tasks and files",
+        ("assigntask/people/", "assigntask/tasks/", "assigntask/actions/", "assigntask/files/", "assigntask/errors.py"),
+    ),
     ("Installing and running apps", ("assigntask/installations/", "assigntask/hooks/", "assigntask/context/")),
+    ("Apps outside the host", ("assigntask/delivery/", "assigntask/outgoing/")),
+    ("Authorization", ("assigntask/oauth/",)),
+    ("The API", ("assigntask/api/",)),
     ("Grants, ledger and keys", ("assigntask/grants/", "assigntask/gate/", "assigntask/ledger/")),
     ("Database", ("assigntask/db/",)),
     ("Terminal and pages", ("assigntask/cli/", "assigntask/web/", "assigntask/")),
@@ -32,6 +38,9 @@ NOT_ERRORS = frozenset({"Rule"})
 """What has a code and is no error: the rules that `assigntask why` names."""
 
 CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+WORDS = ("message", "words", "detail")
+"""What a parameter, or a member of a dictionary, is called that has the words to a code."""
+
 SEVERAL_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 
 BEGINNING = """\
@@ -41,8 +50,9 @@ BEGINNING = """\
 
 Every error has a code that stays the same, and words that say what to do next. At the terminal it comes on stderr as
 `error[code]: words`, with exit status 1; with `--json` as `{"error": {"code": …, "message": …}}`. Exit status 2 means
-that the command was called wrongly, code `usage`. On the page the code stands under the words. In an app's Python code
-it is the attribute `code` of the exception.
+that the command was called wrongly, code `usage`. On a page the code stands under the words. In an answer of the API it
+is `code`, beside the status; [the API](api.md#errors) lists which goes with which. In an app's Python code it is the
+attribute `code` of the exception.
 
 In the tables … stands for what varies.
 """
@@ -70,14 +80,22 @@ class Place:
 
 def found() -> Mapping[str, Known]:
     """Every code, sorted."""
-    modules = {path: ast.parse(path.read_text("utf-8")) for source in SOURCES for path in sorted(source.rglob("*.py"))}
-    places = _places(modules.values())
+    modules = {
+        source: {path: ast.parse(path.read_text("utf-8")) for path in sorted(source.rglob("*.py"))}
+        for source in SOURCES
+    }
+    everywhere = _places(module for each in modules.values() for module in each.values())
     codes: dict[str, Known] = {}
-    for path, module in modules.items():
-        area = _area(path)
-        for code, words in _codes(module, places):
-            codes.setdefault(code, Known(area)).add(words)
-            codes[code].area = min(codes[code].area, area)
+    for own in modules.values():
+        places = {**everywhere, **_places(own.values())}  # of two classes with one name, the nearer is meant
+        for path, module in own.items():
+            area = _area(path)
+            for code, words in _codes(module, places):
+                codes.setdefault(code, Known(area)).add(words)
+                codes[code].area = min(codes[code].area, area)
+            for code, title in _titles(module):
+                if code in codes and not any(re.search(r"\w", words) for words in codes[code].words):
+                    codes[code].words = [title]
     return dict(sorted(codes.items()))
 
 
@@ -125,7 +143,7 @@ def _places(modules: Iterable[ast.Module]) -> Mapping[str, Place]:
 
 def _note(places: dict[str, Place], name: str, parameters: Sequence[str]) -> None:
     if "code" in parameters:
-        words = next((parameters.index(each) for each in ("message", "words") if each in parameters), None)
+        words = next((parameters.index(each) for each in WORDS if each in parameters), None)
         places[name] = Place(parameters.index("code"), words)
 
 
@@ -157,22 +175,29 @@ def _codes(module: ast.Module, places: Mapping[str, Place]) -> Iterator[tuple[st
         elif isinstance(node, ast.Dict):
             keys = {key.value: value for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant)}  # fmt: skip
-            if "code" in keys and "message" in keys:
-                yield from ((code, _text(keys["message"], {})) for code in _literals(keys["code"]))
+            words = next((keys[each] for each in WORDS if each in keys), None)
+            if "code" in keys and words is not None:
+                yield from ((code, _text(words, {})) for code in _literals(keys["code"]))
         elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
             first, second = node.elts
             if _is_sentence(second):
                 yield from ((code, _text(second, {})) for code in _literals(first) if SEVERAL_WORDS.fullmatch(code))
 
 
+def _titles(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """What the API calls each kind of problem, whatever its words are."""
+    for node in ast.walk(module):
+        for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Kind":
+                yield from ((code, _text(value.args[1], {})) for code in _literals(key))
+
+
 def _called(function: ast.FunctionDef | ast.AsyncFunctionDef, places: Mapping[str, Place]) -> Iterator[tuple[str, str]]:
-    local = {
-        target.id: node.value
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    assigned = sorted(
+        ((node.lineno, target.id, node.value) for node in ast.walk(function) if isinstance(node, ast.Assign)
+         for target in node.targets if isinstance(target, ast.Name)),
+        key=lambda each: each[0],
+    )  # fmt: skip
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
@@ -180,17 +205,19 @@ def _called(function: ast.FunctionDef | ast.AsyncFunctionDef, places: Mapping[st
         place = places.get(name)
         if place is None:
             continue
-        words = _argument(node, "message", place.words) or _argument(node, "words", place.words)
+        words = next(filter(None, (_argument(node, each, place.words) for each in WORDS)), None)
+        local = {name: value for line, name, value in assigned if line < node.lineno}  # what it was set to last
         for code in _literals(_argument(node, "code", place.code)):
             yield code, "" if words is None else _text(words, local)
 
 
 def _own_init(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """A class that gives its base a code of its own, and says in its docstring what it is about."""
+    """A class that gives its base a code of its own, with words, or says in its docstring what it is about."""
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__init__":
+            words = _text(call.args[1], {}) if len(call.args) > 1 else ""
             for code in _literals(call.args[0] if call.args else None):
-                yield code, _first_sentence(ast.get_docstring(node))
+                yield code, words if re.search(r"\w", words) else _first_sentence(ast.get_docstring(node))
 
 
 def _attribute(node: ast.ClassDef) -> str | None:

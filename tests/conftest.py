@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
+import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy.engine import Connection, Engine, make_url
 
 from assigntask.app import Platform
 from assigntask.db import tables as t
@@ -74,7 +86,25 @@ HOST_WIDE: Mapping[tuple[str, str], str] = {
     ("assigntask.actions.forgetting", "_back"): "a sweep: whom an older copy brought back; ids only",
     ("assigntask.ledger.sealing", "waiting_organisations"): "a wake-up: whose entries wait for their place; ids only",
     ("assigntask.installations.wiping", "due"): "a sweep: whose retention is over; ids only",
+    ("assigntask.api.idempotency", "sweep"): "a sweep: answers that were kept long enough",
     ("assigntask.actions.forgetting", "_all_forgotten"): "a sweep: whose key may still be there; ids only",
+    ("assigntask.files.sweeping", "sweep"): "a sweep: what never became an attachment",
+    ("assigntask.jobs.rows", "sweep"): "a sweep: jobs that ended long ago",
+    ("assigntask.people.sessions", "redeem"): "whose sign-in link it is, the digest of its 256 random bits says",
+    ("assigntask.people.sessions", "find"): "whose session it is, the digest of its 256 random bits says",
+    ("assigntask.people.sessions", "sweep"): "a sweep: sessions and links whose time is over",
+    ("assigntask.oauth.clients", "by_id"): "a client's id is unique on the host, and says whose it is",
+    (
+        "assigntask.oauth.clients",
+        "by_metadata_url",
+    ): "a client that names itself by an address does not say whose it is",
+    ("assigntask.oauth.known_clients", "load"): "a client's id is unique on the host, and says whose it is",
+    ("assigntask.oauth.tokens", "issued"): "the digest of 256 random bits says whose it is",
+    ("assigntask.oauth.codes", "find"): "the digest of 256 random bits says whose it is",
+    ("assigntask.oauth.refreshing", "find"): "the digest of 256 random bits says whose it is",
+    ("assigntask.oauth.sweeping", "sweep"): "a sweep: what has expired, whosever it was",
+    ("assigntask.hooks.lines", "wake"): "an app that dials in has come: what waits for it, everywhere; no values",
+    ("assigntask.delivery.remotes", "_installed_anywhere"): "whether a remote app may go: one id of any organisation",
 }
 """Functions whose statements are the host's own, and why."""
 
@@ -144,3 +174,154 @@ Watching = Callable[[], AbstractContextManager[Watch]]
 def watching() -> Watching:
     """`with watching() as watch:` looks at every statement meanwhile, on every database."""
     return _watching
+
+
+# --- a served host ----------------------------------------------------------------------------------------------------
+
+
+class Visitor:
+    """Somebody with a browser who is signed in at a host on this machine, by a link."""
+
+    def __init__(self, address: str, link: str) -> None:
+        self.http = httpx2.Client(base_url=address, trust_env=False, timeout=30)
+        signed_in = self.post("/sign-in", {"link": link}).status_code == 303
+        if not signed_in:
+            self.http.close()
+        assert signed_in, "a link works once: somebody else used it"
+
+    def post(self, path: str, fields: Mapping[str, str]) -> httpx2.Response:
+        """A form of the host's own page."""
+        return self.http.post(path, data=dict(fields), headers={"origin": str(self.http.base_url).rstrip("/")})
+
+    def authorize(self, query: Mapping[str, str]) -> Mapping[str, str]:
+        """Allows all that is asked; what the app is told."""
+        page = self.http.get("/oauth/authorize", params=dict(query))
+        assert page.status_code == 200, page.text
+        form = page.text[page.text.index('<form method="post" action="/oauth/authorize"') :]
+        sealed = re.search(r'name="form" value="([^"]+)"', form)
+        assert sealed is not None
+        ticked = dict.fromkeys(re.findall(r'type="checkbox"[^>]* name="([^"]+)"', form), "yes")
+        answer = self.post("/oauth/authorize", {"form": sealed[1], "decision": "allow", **ticked})
+        assert answer.status_code == 303, answer.text
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+class ServedHost:
+    """A host in a process of its own. `facts`: where it is, and who and what is there."""
+
+    def __init__(self, process: subprocess.Popen[str], database: str, folder: Path) -> None:
+        self._process = process
+        self.database, self.folder = database, folder
+        self.facts: dict[str, Any] = self._read()
+        self._visitors: dict[str, Visitor] = {}
+
+    @property
+    def address(self) -> str:
+        """Where this process listens; where the host says that it is, is `facts["issuer"]`."""
+        return str(self.facts["address"])
+
+    def act(self, do: str, by: str, **facts: str) -> None:
+        """What a person does, through this process: an act of `oauth_host.Acts`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, "by": by, **facts}) + "\n")
+        self._process.stdin.flush()
+        assert self._read() == {"done": True}
+
+    def visitor(self, name: str) -> Visitor:
+        """A person at their browser, signed in."""
+        if name not in self._visitors:
+            self._visitors[name] = Visitor(self.address, self.facts["links"][name])
+        return self._visitors[name]
+
+    def close(self) -> None:
+        for visitor in self._visitors.values():
+            visitor.http.close()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("{"), "the host stopped; its errors are above"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@contextmanager
+def serving_host(database: str, folder: Path, first: ServedHost | None = None) -> Iterator[ServedHost]:
+    """`first`: another process on the same database, which is there already."""
+    given = {"database": database, "folder": str(folder), "first": first.facts if first else None}
+    environ = {**os.environ, "SSL_CERT_FILE": str(folder / "vendor.pem")}  # the one certificate that it trusts
+    words = [sys.executable, str(HERE / "oauth_host.py"), json.dumps(given)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        host = None
+        try:
+            host = ServedHost(process, database, folder)
+            yield host
+        finally:
+            if host is not None:
+                host.close()
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(timeout=30) == 0
+
+
+def certify(folder: Path) -> None:
+    """A certificate for this machine, which vouches for itself, and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    places = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(places), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    (folder / "vendor.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "vendor.key").write_bytes(secret)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def served_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHost]:
+    """One for all tests that ask for it, on one worker: they end nothing but apps and people that are theirs alone."""
+    folder = tmp_path_factory.mktemp("served")
+    certify(folder)
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "assigntask.db")
+        with serving_host(f"sqlite:///{folder / 'assigntask.db'}", folder) as host:
+            yield host
+        return
+    supply, server = request.getfixturevalue("postgresql_supply"), request.getfixturevalue("postgresql_server")
+    name = supply.take()
+    with serving_host(make_url(server).set(database=name).render_as_string(hide_password=False), folder) as host:
+        yield host
+    supply.drop(name)
+
+
+@pytest.fixture(scope="session")
+def second_host(served_host: ServedHost) -> Iterator[ServedHost]:
+    """Another process on the database of `served_host`, with the same keys."""
+    with serving_host(served_host.database, served_host.folder, served_host) as host:
+        yield host
+
+
+# --- programs that others wrote ---------------------------------------------------------------------------------------
+
+NPM = HERE / "npm"
+RunNode = Callable[[str, str], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def run_node() -> RunNode:
+    """`run_node(script, input)`: the JSON lines that a script in `npm/` writes."""
+    node = shutil.which("node")
+    assert node is not None, "Node.js 20 or newer is missing: install it, then run `make test`"
+    assert (NPM / "node_modules").is_dir(), "its packages are missing: run `make test`, which installs them"
+
+    def run(script: str, given: str) -> list[dict[str, Any]]:
+        words = [node, script]
+        done = subprocess.run(words, cwd=NPM, input=given, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ async def main() -> None:
     hooks.badge[:] = [EVIL[:40], TURNED, "W" * 40]
     directory = Directory(lambda: [*find_apps(), *bench])
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        async with Platform.open(Settings.in_memory(), directory=directory) as platform:
+        async with Platform.open(replace(Settings.in_memory(), url=""), directory=directory) as platform:
             await furnish(platform)
             config = uvicorn.Config(platform.site(), lifespan="off", log_level="warning", access_log=False)
             print(f"http://127.0.0.1:{taken.getsockname()[1]}", flush=True)

@@ -67,7 +67,7 @@ def test_a_new_app_has_no_problems(new_app: Path) -> None:
     [
         ("hooks.py", "return Veto(", "return None and Veto(", "test_a_task_without_a_due_date_is_refused"),
         ("hooks.py", "if days == 0:", "if days == 1:", "test_the_badge_says_how_late_a_task_is"),
-        ("hooks.py", ") + passed))", ")))", "test_moving_a_date_that_has_passed_is_counted"),
+        ("hooks.py", "late + passed})", "late})", "test_moving_a_date_that_has_passed_is_counted"),
         ("app.toml", '"task.done"]', '"task.done", "task.type"]', "test_the_app_is_given_due_dates_and_nothing_else"),
     ],
 )

@@ -9,21 +9,32 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.actions.files import FileActions
 from assigntask.app import Platform
 from assigntask.db import Database
 from assigntask.db import tables as t
 from assigntask.grants.grant import Actor
+from assigntask.hooks import lines
+from assigntask.installations import installations
 from assigntask.installations.directory import Directory
+from assigntask.installations.installations import Installation
+from assigntask.jobs import rows as app_jobs
 from assigntask.kit.clock import StandingClock
+from assigntask.oauth import clients, metadata
+from assigntask.oauth.authorizing import Consent
+from assigntask.oauth.exchange import TokenRequest
 from assigntask.people import organisations, people
 from assigntask.people.facts import Doer
 from assigntask.sample import load as sample_board
@@ -57,6 +68,10 @@ class Side:
     board: str
     task: str = ""
     attachment: str = ""
+    checklist: str = ""
+    item: str = ""
+    file: str = ""
+    job: str = ""
     installations: Mapping[str, str] | None = None
 
 
@@ -84,9 +99,27 @@ async def furnished(platform: Platform, name: str, clock: StandingClock) -> Side
     )
     side.task = task.id
     side.attachment = (await platform.tasks.attach(side.member, task.id, name, "https://x.example")).id
+    side.checklist = await platform.checklists.add(side.member, task.id, f"Steps {name}", key="steps")
+    side.item = await platform.checklists.add_item(side.member, side.checklist, f"Clean {name}", key="clean")
+    files = FileActions(platform.db, platform.clock, 1000)
+    side.file = (await files.attach(side.member, task.id, f"{name}.txt", _pieces(name), key="file")).id
+    app = (side.installations or {})[CONTRACT]
+    side.job = await platform.db.write(app_jobs.start, side.id, app, "import", name, "k", platform.clock())
     await platform.tasks.comment(side.member, task.id, f"Half done {name}")
     await platform.settle()
     return side
+
+
+async def _pieces(*words: str) -> AsyncIterator[bytes]:
+    for word in words:
+        yield word.encode()
+
+
+async def _file_and_back(ctx: Ctx, side: Side) -> list[str]:
+    """Another file, and what is in both."""
+    made = await ctx.attachments.add_file(side.task, "b", _pieces(side.name), key="b")  # type: ignore[arg-type]
+    both = [ctx.attachments.content(made), ctx.attachments.content(side.file)]  # type: ignore[arg-type]
+    return [chunk.decode() for content in both async for chunk in content]
 
 
 @dataclass
@@ -125,7 +158,7 @@ def _rows_of(conn: Connection, organisation_id: str) -> Mapping[str, list[tuple[
 async def two(database_url: str, bench_app: BenchApp, watching: Watching) -> AsyncIterator[Two]:
     names = ("contract_app", "listening_app", "drawing_app", "guarding_app", "waiting_app")
     offered, clock = [bench_app(name) for name in names], StandingClock()
-    settings = Settings(database_url, None, "sqlite://", Settings.in_memory().environ)
+    settings = Settings(database_url, None, "sqlite://", Settings.in_memory().environ, url="https://tasks.example")
     async with Platform.open(settings, clock=clock.now, directory=Directory(lambda: offered)) as platform:
         with watching() as watch:
             north, south = await furnished(platform, "North", clock), await furnished(platform, "South", clock)
@@ -162,6 +195,58 @@ async def _person_of(p: Platform, s: Side) -> Any:
     return await p.grants.person_of(grant, grant.pairwise(s.member.person_id or ""))
 
 
+async def _in_and_out(p: Platform, s: Side) -> Any:
+    link = await p.signing_in.make_link(Doer(s.id, None, None, operator=True), s.member.person_id or "")
+    cookie, session = await p.signing_in.sign_in(link, None)
+    seen = await p.signing_in.current(cookie)
+    await p.signing_in.sign_out(session)
+    return session, seen
+
+
+async def _authorized(p: Platform, s: Side) -> Any:
+    """A member lets an app act for them: page, code, tokens, another token, and the end of all of them."""
+    verifier, back = "v" * 43, "https://host.example/back"
+    client = await p.credentials.client(await _installation(p, s))
+    asked = {
+        "response_type": "code",
+        "client_id": client.id,
+        "redirect_uri": back,
+        "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+    shown = await p.authorizing.open(urlencode(asked).encode(), s.member)
+    assert isinstance(shown, Consent), shown
+    again = await p.authorizing.again(s.member, shown.pending)
+    denied = await p.authorizing.deny(s.member, shown.pending)
+    sent = await p.authorizing.allow(s.member, shown.pending, (), again.offered)
+    code = parse_qs(urlsplit(sent.url).query)["code"][0]
+    issued = await p.credentials.rotate(s.admin, LISTENING)
+    proof = {"client_id": issued.client_id, "client_secret": issued.client_secret}
+    redeemed = await p.oauth.token(
+        TokenRequest(
+            {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier, **proof}
+        )
+    )
+    refresh = {"grant_type": "refresh_token", "refresh_token": (redeemed.body or {})["refresh_token"]}
+    token = ((await p.oauth.token(TokenRequest({**refresh, **proof}))).body or {})["access_token"]
+    bearer = await p.tokens.check(token)
+    looked = await p.oauth.introspect(TokenRequest({"token": token, **proof}))
+    ended = await p.oauth.revoke(TokenRequest({"token": token, **proof}))
+    return shown, denied, bearer, looked, ended, await p.credentials.show(s.admin, LISTENING)
+
+
+async def _handed_over(p: Platform, s: Side) -> Any:
+    installation = await _installation(p, s)
+    issued = await p.credentials.issue(installation)
+    await p.credentials.delivered(installation, 1)
+    proof = TokenRequest({"client_id": issued.client_id, "client_secret": issued.client_secret})
+    return await p.oauth.authenticate(proof), await p.oauth.admitted(proof, metadata.PUSH)
+
+
+async def _installation(p: Platform, s: Side) -> Installation:
+    return await p.db.read(installations.require, s.id, LISTENING)
+
+
 def _inst(side: Side, app: str) -> str:
     return (side.installations or {})[app]
 
@@ -176,6 +261,9 @@ ACTS: Mapping[str, Act] = {
     "tasks.comment": lambda p, s: p.tasks.comment(s.member, s.task, f"Well {s.name}", key="k"),
     "tasks.attach": lambda p, s: p.tasks.attach(s.member, s.task, f"Plan {s.name}", "https://y.example", key="k"),
     "tasks.detach": lambda p, s: p.tasks.detach(s.member, s.attachment),
+    "checklists.add": lambda p, s: p.checklists.add(s.member, s.task, f"More {s.name}", ["Dry"], key="k"),
+    "checklists.add_item": lambda p, s: p.checklists.add_item(s.member, s.checklist, f"Dry {s.name}", key="k"),
+    "checklists.set_done": lambda p, s: p.checklists.set_done(s.member, s.item, True),
     "questions.guards": lambda p, s: p.questions.guards(s.id),
     "questions.badges": _badges,
     "questions.board_panel": _board_panel,
@@ -195,6 +283,16 @@ ACTS: Mapping[str, Act] = {
     "people.contact": lambda p, s: p.people.contact(s.admin, "technical", s.leaver),
     "people.policy": lambda p, s: p.people.policy(s.admin, members_may_install="self"),
     "people.leave": lambda p, s: p.people.leave(s.admin, s.leaver),
+    "signing_in.make_link": _in_and_out,
+    "signing_in.sign_in": _in_and_out,
+    "signing_in.current": _in_and_out,
+    "signing_in.sign_out": _in_and_out,
+    **dict.fromkeys((f"authorizing.{name}" for name in ("open", "again", "allow", "deny")), _authorized),
+    **dict.fromkeys((f"oauth.{name}" for name in ("token", "introspect", "revoke")), _authorized),
+    **dict.fromkeys((f"credentials.{name}" for name in ("client", "rotate", "show")), _authorized),
+    **dict.fromkeys((f"credentials.{name}" for name in ("issue", "delivered")), _handed_over),
+    **dict.fromkeys((f"oauth.{name}" for name in ("authenticate", "admitted")), _handed_over),
+    "tokens.check": _authorized,
     "objections.object": lambda p, s: p.objections.object(s.member, CONTRACT),
     "objections.withdraw": lambda p, s: p.objections.withdraw(s.member, CONTRACT),
     "objections.restrict": lambda p, s: p.objections.restrict(s.admin, s.member.person_id or ""),
@@ -215,6 +313,7 @@ ACTS: Mapping[str, Act] = {
     "leaving.uninstall": lambda p, s: p.leaving.uninstall(s.admin, LISTENING),
     "leaving.restore": lambda p, s: p.leaving.restore(s.admin, LISTENING),
     "grants.current": lambda p, s: p.grants.current(s.id, _inst(s, CONTRACT), Actor.viewer(s.member)),
+    "grants.epoch": lambda p, s: p.grants.epoch(s.id),
     "grants.person_of": _person_of,
     "grants.subscriptions": lambda p, s: p.grants.subscriptions(s.id, "task_changed"),
     "ledger.given": lambda p, s: p.ledger.given(s.id, app_id=CONTRACT),
@@ -226,6 +325,7 @@ ACTS: Mapping[str, Act] = {
 ELSEWHERE = {
     "forgetting.sweep": "the host's own, over all organisations",
     "leaving.sweep": "the host's own, over all organisations",
+    "signing_in.sweep": "the host's own, over all organisations",
     "notices.drain_due": "the host's own, over all organisations",
     "upgrading.check": "the host's own, over all organisations",
     "founding.organisation": "makes an organisation: there is no other one in it",
@@ -288,6 +388,15 @@ async def test_ctx_reads_and_changes_nothing_of_another_organisation(two: Two) -
             await ctx.projects.list(),
             await ctx.comments.list(two.north.task),  # type: ignore[arg-type]
             await ctx.attachments.list(two.north.task),  # type: ignore[arg-type]
+            await ctx.organisation.get(),
+            await ctx.departments.list(),
+            await ctx.task_types.list(),
+            await ctx.problems.list(),
+            await ctx.events.list(),
+            await _file_and_back(ctx, two.north),
+            await ctx.jobs.start("import", {}, key="k"),
+            await ctx.jobs.list(),
+            await ctx.checklists.add(two.north.task, "Steps", ["Oil"], key="k"),  # type: ignore[arg-type]
         ]
     assert "North" in repr(told)
     assert "South" not in repr(told)
@@ -308,6 +417,9 @@ def trespasses(p: Platform, own: Side, theirs: Side, ctx: Ctx) -> Mapping[str, C
         "archive": lambda: p.tasks.archive(own.member, task),
         "comment": lambda: p.tasks.comment(own.member, task, "Mine"),
         "attach": lambda: p.tasks.attach(own.member, task, "Mine", "https://x.example"),
+        "checklist": lambda: p.checklists.add(own.member, task, "Mine", key="k"),
+        "checklist item": lambda: p.checklists.add_item(own.member, theirs.checklist, "Mine", key="k"),
+        "checklist item done": lambda: p.checklists.set_done(own.member, theirs.item, True),
         "detach": lambda: p.tasks.detach(own.member, attached),
         "create in their project": lambda: p.tasks.create(own.member, project=board, summary="Mine"),
         "assign their people": lambda: p.tasks.edit(own.member, own.task, {"assignees": [their_member]}),
@@ -328,6 +440,13 @@ def trespasses(p: Platform, own: Side, theirs: Side, ctx: Ctx) -> Mapping[str, C
         "ctx comments": lambda: ctx.comments.list(task),
         "ctx attachments": lambda: ctx.attachments.list(task),
         "ctx detach": lambda: ctx.attachments.remove(attached),  # type: ignore[arg-type]
+        "ctx checklist": lambda: ctx.checklists.add(task, "Mine", key="k"),
+        "ctx item": lambda: ctx.checklists.add_item(theirs.checklist, "Mine", key="k"),  # type: ignore[arg-type]
+        "ctx done": lambda: ctx.checklists.set_done(theirs.item, True),  # type: ignore[arg-type]
+        "ctx file": lambda: ctx.attachments.add_file(task, "a", _pieces(theirs.name), key="k"),
+        "ctx content": lambda: anext(ctx.attachments.content(theirs.file)),  # type: ignore[arg-type]
+        "ctx job": lambda: ctx.jobs.get(theirs.job),  # type: ignore[arg-type]
+        "ctx progress": lambda: ctx.jobs.progress(theirs.job, 1),  # type: ignore[arg-type]
         "ctx edit": lambda: ctx.tasks.edit(task, summary="Mine"),
         "ctx create": lambda: ctx.tasks.create("Mine", project=board),  # type: ignore[arg-type]
         "ctx person": lambda: ctx.people.get(their_member),  # type: ignore[arg-type]
@@ -351,11 +470,36 @@ async def test_ids_of_another_organisation_lead_nowhere(two: Two) -> None:
 # --- the watch itself -------------------------------------------------------------------------------------------
 
 
+async def _tokens(platform: Platform, side: Side) -> None:
+    """An app gets one, and looks for others."""
+    read, admin = platform.db.read, side.admin
+    issued = await platform.credentials.rotate(admin, LISTENING)
+    shown = {"client_id": issued.client_id, "client_secret": issued.client_secret}
+    for grant in ("client_credentials", "authorization_code", "refresh_token"):
+        sought = {"code": "ac_", "refresh_token": "rt_", "code_verifier": "v"}
+        await platform.oauth.token(TokenRequest({"grant_type": grant, **sought, **shown}))
+    answer = await platform.oauth.token(TokenRequest({"grant_type": "client_credentials", **shown}))
+    assert answer.body is not None
+    await platform.tokens.check(answer.body["access_token"])
+    await platform.oauth.revoke(TokenRequest({"token": answer.body["access_token"], **shown}))
+    assert await read(clients.by_metadata_url, "https://vendor.example/client.json") == []
+
+
+async def _remote(platform: Platform) -> None:
+    """An app that dials in comes, and is no longer offered."""
+    await platform.remotes.add_connected("elsewhere")
+    await platform.db.write(lines.wake, "elsewhere", platform.clock())
+    await platform.remotes.remove("elsewhere")
+
+
 async def test_what_is_the_hosts_own_is_known_by_name(two: Two) -> None:
     platform = two.platform
     await platform.leaving.uninstall(two.north.admin, CONTRACT)
     await platform.forgetting.forget(two.north.admin, two.north.leaver)
     await platform.sweep()
+    await _in_and_out(platform, two.north)
+    await _tokens(platform, two.north)
+    await _remote(platform)
     await platform.db.read(organisations.by_name, "North")
     await platform.upgrading.check()
     await platform.db.read(organisations.listed)

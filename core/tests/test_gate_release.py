@@ -19,8 +19,8 @@ from assigntask.ledger.channel import Channel
 from assigntask.ledger.ledger import Ledger, LedgerEntry
 from assigntask.people import people as people_rows
 from assigntask.people.facts import DepartmentFacts, Doer, OrganisationFacts, PersonFacts, Role
-from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts
-from assigntask_sdk.details import DETAILS, SCOPES
+from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts, TaskTypeFacts
+from assigntask_sdk.details import DETAILS, SCOPES, STREAMED
 from assigntask_sdk.records import Checklist, ChecklistItem, Due, Label, Person, Record, Status, TaskType
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 PERSON = frozenset(name for name in DETAILS if name.startswith("person."))
 IDENTITY = ("name", "email", "user_name", "job_title")
-KINDS = ("task", "comment", "attachment", "person", "project", "organisation", "department")
+KINDS = ("task", "comment", "attachment", "person", "project", "organisation", "department", "task_type")
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,8 @@ class Stage:
                 return OrganisationFacts(self.world.organisation_id, 3, "Quayside", "Europe/Madrid")
             case "department":
                 return DepartmentFacts(new_id(), 2, "Sails", 4)
+            case "task_type":
+                return TaskTypeFacts(new_id(), 1, "Repair")
             case "project":
                 return ProjectFacts(project, 2, "Harbour", "All of it", False, (Status(new_id(), "To do"),))
             case "comment":
@@ -235,7 +237,7 @@ class Stage:
         if written and drawn.who is not None and s.people[drawn.who].withheld:
             return None
         made: dict[str, Any] = {"id": facts.id, "version": facts.version}
-        for name in s.allowed:
+        for name in s.allowed - STREAMED:  # a file leaves as a stream, never in its record
             kind, _, field = name.partition(".")
             if kind == drawn.kind:
                 made[field] = self._special(name, drawn) if name in SPECIAL else getattr(facts, field)

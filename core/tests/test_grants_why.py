@@ -18,8 +18,8 @@ from assigntask.grants.why import why
 from assigntask.ledger.channel import Channel
 from assigntask.people import people as people_rows
 from assigntask.people.facts import DepartmentFacts, Doer, OrganisationFacts, PersonFacts
-from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts
-from assigntask_sdk.details import DETAILS, SCOPES
+from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts, TaskTypeFacts
+from assigntask_sdk.details import DETAILS, SCOPES, STREAMED
 from assigntask_sdk.records import Record, Status
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ def slots_about(person: PersonFacts, own: frozenset[str]) -> dict[str, Slot]:
         "attachment": Slot(
             AttachmentFacts(new_id(), 1, task.id, task.project, "plan", "https://a.example", NOW, person.id)
         ),
+        "attachment.content": Slot(
+            AttachmentFacts(new_id(), 1, task.id, task.project, "plan", None, NOW, person.id), "attachment.content"
+        ),
+        "task_type": Slot(TaskTypeFacts(new_id(), 1, "Repair")),
         "project": Slot(ProjectFacts(task.project, 1, "Harbour", "", False, ())),
         "organisation": Slot(OrganisationFacts(new_id(), 1, "Quay", "UTC")),
         "department": Slot(DepartmentFacts(new_id(), 1, "Sails", 1)),
@@ -104,6 +108,8 @@ def shows(values: dict[str, Record | None], name: str) -> bool:
     if name.startswith("viewer."):
         record = values[name]
         return record is not None and "id" in record
+    if name in STREAMED:
+        return values[name] is not None
     kind, _, field = name.partition(".")
     record = values[kind]
     if record is None or field not in record:

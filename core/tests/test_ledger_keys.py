@@ -1,6 +1,7 @@
 """Key files and variables: who may read them, what rotation keeps, and what is never shown."""
 
 import base64
+import hmac
 import json
 import os
 import stat
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from assigntask.ledger.checkpoint import Checkpoint, sign, verify
 from assigntask.ledger.errors import LedgerError
-from assigntask.ledger.keys import ENVIRONMENT, KeyRing, Purpose
+from assigntask.ledger.keys import ENVIRONMENT, REPLACEABLE, KeyRing, Purpose
 
 ORIGIN = "assigntask.example/harbour"
 SECRETS = {purpose: bytes([number]) * 32 for number, purpose in enumerate(Purpose, 1)}
@@ -51,9 +52,10 @@ def test_a_new_folder_gets_one_key_of_each_purpose_for_the_owner_alone(folder: P
         os.umask(before)
     assert mode_of(folder) == 0o700
     files = sorted(folder.iterdir())
-    assert [file.name for file in files] == ["ledger-1.key", "pairwise-1.key", "subjects-1.key"]
+    names = ["credentials-1.key", "ledger-1.key", "pairwise-1.key", "subjects-1.key"]
+    assert [file.name for file in files] == names
     assert {mode_of(file) for file in files} == {0o600}
-    assert len({file.read_bytes() for file in files}) == 3
+    assert len({file.read_bytes() for file in files}) == len(names)
     assert {len(base64.b64decode(file.read_bytes())) for file in files} == {32}
 
 
@@ -105,7 +107,7 @@ def at_once(folder: Path, what: str, processes: int = 6) -> list[list[list[str]]
 def test_processes_that_open_a_new_folder_at_once_get_the_same_keys(folder: Path) -> None:
     answers = at_once(folder, "open")
     assert all(answer == answers[0] for answer in answers)
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(folder.iterdir())) == len(Purpose)
 
 
 def test_processes_that_rotate_at_once_lose_no_key_and_leave_no_draft(folder: Path) -> None:
@@ -114,7 +116,7 @@ def test_processes_that_rotate_at_once_lose_no_key_and_leave_no_draft(folder: Pa
     ids = KeyRing.open(folder, {}).ids(Purpose.LEDGER)
     assert ids[-1] == first
     assert len(ids) == len(set(ids)) >= 2
-    assert sorted(file.suffix for file in folder.iterdir()) == [".key"] * (len(ids) + 2)
+    assert sorted(file.suffix for file in folder.iterdir()) == [".key"] * (len(ids) + len(Purpose) - 1)
 
 
 def test_the_draft_of_a_killed_process_is_no_key(folder: Path) -> None:
@@ -191,7 +193,11 @@ def test_the_environment_alone_is_enough_and_touches_no_folder(tmp_path: Path) -
 def test_a_key_of_the_environment_is_not_also_made_in_the_folder(folder: Path) -> None:
     variable = ENVIRONMENT[Purpose.LEDGER]
     KeyRing.open(folder, {variable: ENVIRON[variable]})
-    assert sorted(file.name for file in folder.iterdir()) == ["pairwise-1.key", "subjects-1.key"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "credentials-1.key",
+        "pairwise-1.key",
+        "subjects-1.key",
+    ]
 
 
 def test_the_environment_s_key_is_current_and_the_folder_s_retired(folder: Path) -> None:
@@ -229,7 +235,7 @@ def test_a_damaged_variable_is_named_and_its_content_is_not_shown() -> None:
     assert value not in str(error.value)
 
 
-@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - REPLACEABLE))
 def test_where_data_exists_a_lost_key_is_not_replaced(folder: Path, purpose: Purpose) -> None:
     KeyRing.open(folder, {})
     (folder / f"{purpose}-1.key").unlink()
@@ -237,6 +243,24 @@ def test_where_data_exists_a_lost_key_is_not_replaced(folder: Path, purpose: Pur
         KeyRing.open(folder, {}, create=False)
     assert code_of(error) == "key_missing"
     assert not (folder / f"{purpose}-1.key").exists()
+
+
+@pytest.mark.parametrize("purpose", sorted(REPLACEABLE))
+def test_a_replaceable_key_is_made_where_it_is_missing(folder: Path, purpose: Purpose) -> None:
+    before = KeyRing.open(folder, {})
+    path = folder / f"{purpose}-1.key"
+    path.unlink()
+    after = KeyRing.open(folder, {}, create=False)
+    assert mode_of(path) == 0o600
+    assert after.ids(purpose) != before.ids(Purpose.LEDGER)
+    assert after.pairwise() == before.pairwise()
+
+
+def test_a_replaceable_key_of_the_environment_is_not_also_made_in_the_folder(folder: Path) -> None:
+    variable = ENVIRONMENT[Purpose.CREDENTIALS]
+    KeyRing.open(folder, {variable: ENVIRON[variable]})
+    KeyRing.open(folder, {variable: ENVIRON[variable]}, create=False)
+    assert not (folder / "credentials-1.key").exists()
 
 
 def test_where_data_exists_a_lost_folder_is_not_replaced(folder: Path) -> None:
@@ -384,10 +408,29 @@ def test_bytes_that_were_never_wrapped_are_a_coded_error(data: bytes) -> None:
     assert code_of(error) in {"wrapped_malformed", "key_missing"}
 
 
+def test_a_derived_key_is_hkdf_of_the_credentials_key_and_differs_by_use() -> None:
+    ring = KeyRing.open(None, ENVIRON)
+    (signing,) = ring.derived("app signing")
+    # RFC 5869 by hand: no salt, one block.
+    extracted = hmac.digest(bytes(32), SECRETS[Purpose.CREDENTIALS], "sha256")
+    assert signing == hmac.digest(extracted, b"assigntask app signing\x01", "sha256")
+    assert KeyRing.open(None, ENVIRON).derived("app signing") == (signing,)
+    assert ring.derived("call tokens") != (signing,)
+
+
+def test_after_a_rotation_derived_keys_have_the_new_one_first_and_keep_the_old(folder: Path) -> None:
+    ring = KeyRing.open(folder, {})
+    (before,) = ring.derived("call tokens")
+    ring.rotate(Purpose.CREDENTIALS)
+    new, *retired = ring.derived("call tokens")
+    assert new != before
+    assert retired == [before]
+
+
 def test_one_secret_has_another_id_for_each_purpose() -> None:
     same = base64.b64encode(bytes(32)).decode()
     ring = KeyRing.open(None, dict.fromkeys(ENVIRONMENT.values(), same))
-    assert len({ring.ids(purpose) for purpose in Purpose}) == 3
+    assert len({ring.ids(purpose) for purpose in Purpose}) == len(Purpose)
 
 
 def test_nothing_secret_shows_in_a_key_ring(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assigntask_sdk.details import DETAILS, SCOPES
+from assigntask_sdk.details import DETAILS, SCOPES, STREAMED
 from assigntask_sdk.hooks import Hooks
 from assigntask_sdk.manifest import Manifest, ManifestError, Setting, json_schema, load, parse
 from assigntask_sdk.manifest.lines import key_lines
@@ -111,6 +111,14 @@ APPENDED = [
         "manifest_value", "settings.a.choices", 'type = "choice"',
     ),
     ("[person_settings]\na = {type='text', default='x'}", "manifest_missing", "person_settings.a.label", "label ="),
+    ("[oauth]\nredirect_uri = []", "manifest_unknown_key", "oauth.redirect_uri", '"redirect_uris"'),
+    ("[oauth]\nauth_method = 'basic'", "manifest_value", "oauth.auth_method", '"client_secret_basic"'),
+    ("[oauth]\nauth_method = 'private_key_jwt'", "manifest_missing", "oauth.jwks_uri", "jwks_uri ="),
+    ("[oauth]\njwks_uri = 'https://a.example/k'", "manifest_value", "oauth.jwks_uri", "private_key_jwt"),
+    ("[oauth]\nclient_metadata = 'http://a.example/c'", "manifest_value", "oauth.client_metadata", "https"),
+    ("[oauth]\nclient_metadata = 'https://a.example/'", "manifest_value", "oauth.client_metadata", "has a path"),
+    ("[oauth]\nclient_metadata = 'https://a.example/c?d'", "manifest_value", "oauth.client_metadata", "no query"),
+    ("[oauth]\nclient_metadata = 'https://a.example/../c'", "manifest_value", "oauth.client_metadata", ". or .."),
     ("[accounts.google]\nscopes = []", "manifest_not_yet", "accounts", "later SDK"),
 ]  # fmt: skip
 
@@ -124,6 +132,43 @@ def test_a_table_that_is_added_is_checked_too(
     assert words in error.message
     first_line = manifest_text.count("\n") + 2
     assert error.line in (first_line, first_line + 1)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://a.example/back",
+        "https://a.example:8443/back?x=1",
+        "http://127.0.0.1/back",
+        "http://127.0.0.1:9000/back",
+        "http://[::1]/back",
+    ],
+)
+def test_a_redirect_uri_of_these_kinds_is_taken(manifest_text: str, uri: str) -> None:
+    oauth = parse(f"{manifest_text}\n[oauth]\nredirect_uris = ['{uri}']\n").oauth
+    assert oauth is not None
+    assert (oauth.redirect_uris, oauth.auth_method) == ((uri,), "client_secret_basic")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://a.example/back",
+        "http://localhost/back",
+        "https://user@a.example/back",
+        "https://a.example/back#x",
+        "http://127.0.0.1.a.example/back",
+        "javascript:alert(1)",
+        "com.example.app:/back",
+        "https://a.example/b ack",
+        "https://a.example\\\\@b.example/",
+        "/back",
+        "",
+    ],
+)
+def test_any_other_redirect_uri_is_refused(manifest_text: str, uri: str) -> None:
+    error = refusal(f'{manifest_text}\n[oauth]\nredirect_uris = ["{uri}"]\n')
+    assert [(problem.code, problem.key) for problem in error.problems] == [("manifest_value", "oauth.redirect_uris")]
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(manifest_text: str) -> None:
@@ -141,6 +186,8 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(manifest_tex
         ("a = [1,\n2", 2, "not closed"),
         ("a = " + "[" * 5000 + "]" * 5000, None, "nested too deeply"),
         ("a = " + "[" * 40 + "]" * 40, None, "nested too deeply"),
+        ("x = 1\n" + "a." * 30_000 + "b = 1", 2, "nested too deeply"),
+        ("[" + "a." * 30_000 + "b]", 1, "nested too deeply"),
         ("a = 1" + "0" * 5000, None, "out of range"),
         ("#" * 70_000, None, "at most 65536 bytes"),
     ],
@@ -240,4 +287,4 @@ def test_the_schema_names_every_hook_scope_and_detail() -> None:
     assert set(schema["$defs"]["Scopes"]["properties"]["required"]["properties"]) == set(SCOPES)
     task_panel = schema["properties"]["hooks"]["properties"]["task_panel"]["items"]["enum"]
     records = Hooks.all["task_panel"].records
-    assert set(task_panel) == {name for name, detail in DETAILS.items() if detail.record in records}
+    assert set(task_panel) == {name for name, detail in DETAILS.items() if detail.record in records} - STREAMED

@@ -32,6 +32,8 @@ def test_the_same_manifest_asks_for_nothing(manifest_text: str) -> None:
         ("[hooks]", '[contacts]\ninstaller = ["person.email"]\n[hooks]'),
         ("sdk = 1", "sdk = 1\nretention_days = 31"),
         ("sdk = 1", 'sdk = 1\negress = ["api.vendor.example"]'),
+        ("[hooks]", '[oauth]\nredirect_uris = ["https://vendor.example/back"]\n[hooks]'),
+        ("[hooks]", '[oauth]\nclient_metadata = "https://vendor.example/client"\n[hooks]'),
         ("sdk = 1", 'sdk = 1\non_failure = "refuse"'),
         ('"NZ"', '"AU"'),
         ('"Vendor"', '"Another vendor"'),
@@ -73,3 +75,18 @@ def test_a_difference_names_hook_and_detail(manifest_text: str) -> None:
     assert difference.details_added == {"task_panel": {"task.due", "task.done"}}
     assert difference.details_removed == {"task_badges": {"task.due"}}
     assert (difference.hooks_added, difference.hooks_removed) == ({"task_panel"}, {"task_badges"})
+
+
+def test_another_path_of_the_same_place_asks_for_nothing(manifest_text: str) -> None:
+    old = changed(manifest_text, "[hooks]", '[oauth]\nredirect_uris = ["https://vendor.example/back"]\n[hooks]')
+    new = changed(old, "https://vendor.example/back", "https://vendor.example/later")
+    assert parse(old).digest != parse(new).digest
+    assert not compare(parse(old), parse(new)).asks_more
+
+
+def test_a_difference_names_the_places_that_people_would_newly_be_sent_to(manifest_text: str) -> None:
+    old = changed(manifest_text, "[hooks]", '[oauth]\nredirect_uris = ["http://127.0.0.1/back"]\n[hooks]')
+    new = changed(old, "http://127.0.0.1/back", "https://Vendor.example:8443/back")
+    difference = compare(parse(old), parse(new))
+    assert difference.origins_added == {"https://vendor.example:8443"}
+    assert difference.origins_removed == {"http://127.0.0.1"}

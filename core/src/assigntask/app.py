@@ -12,22 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
+from assigntask.actions.checklists import ChecklistActions
 from assigntask.actions.forgetting import Forgetting
 from assigntask.actions.imports import Imports
 from assigntask.actions.objections import Objections
 from assigntask.actions.organisations import Founding
 from assigntask.actions.people import PeopleActions
+from assigntask.actions.signing_in import SigningIn
 from assigntask.actions.tasks import TaskActions
+from assigntask.api import idempotency
+from assigntask.api.app import api
+from assigntask.api.services import ApiServices
 from assigntask.context.access import Services
 from assigntask.context.factory import ContextFactory
 from assigntask.db.database import Database
 from assigntask.db.migrate import migrate
 from assigntask.db.tables import metadata
+from assigntask.delivery.carrier import RemoteCarrier
+from assigntask.delivery.connecting import Connecting, Connections
+from assigntask.delivery.handover import Handover
+from assigntask.delivery.remotes import Remotes
+from assigntask.files import sweeping as files
 from assigntask.gate.gate import Gate
 from assigntask.grants.grants import Grants
 from assigntask.hooks import problems
+from assigntask.hooks.events import Events
 from assigntask.hooks.loop import AppLoop
 from assigntask.hooks.notices import Notices
 from assigntask.hooks.proxy import Proxies
@@ -38,14 +49,27 @@ from assigntask.installations.directory import Directory
 from assigntask.installations.installing import Installing
 from assigntask.installations.leaving import Leaving
 from assigntask.installations.settings import Settings as AppSettings
-from assigntask.installations.upgrading import Upgrading
+from assigntask.installations.upgrading import Checked, Upgrading
+from assigntask.jobs import rows as app_jobs
 from assigntask.jobs.loop import Loop, Wakeup
 from assigntask.ledger.keys import KeyRing
 from assigntask.ledger.ledger import Ledger
 from assigntask.ledger.subjects import SubjectKeys
+from assigntask.oauth import par
+from assigntask.oauth import sweeping as oauth
+from assigntask.oauth.authorizing import Authorizing
+from assigntask.oauth.credentials import Credentials
+from assigntask.oauth.endpoints import endpoints
+from assigntask.oauth.metadata_documents import MetadataDocuments
+from assigntask.oauth.server import OAuthServer
+from assigntask.oauth.tokens import Tokens
+from assigntask.outgoing.client import Outgoing
 from assigntask.people import organisations
 from assigntask.settings import Settings
 from assigntask.web.board import Services as PageServices
+from assigntask.web.entrance import Entrance
+from assigntask.web.forms import Forms
+from assigntask.web.front import Front
 from assigntask.web.site import LOOPBACK, site
 from assigntask_sdk.apps import InstalledApp
 
@@ -53,6 +77,8 @@ Clock = Callable[[], dt.datetime]
 MakeRegistry = Callable[[Callable[[str], InstalledApp]], Registry]
 
 SETTLE_SECONDS = 10.0
+FETCHED_BYTES = 64 * 1024
+SWEPT_ROWS = 10_000  # of one kind that have expired, at a time
 ROUND = 50  # notices for one installation before the next has its turn
 
 
@@ -107,6 +133,7 @@ class Platform:
         self.notices = Notices(db, self.gate, self.grants, self.proxies, clock)
 
         self.tasks = TaskActions(db, self.questions, clock)
+        self.checklists = ChecklistActions(db, self.questions, clock)
         self.people = PeopleActions(db, clock)
         self.objections = Objections(db, self.ledger, clock)
         self.forgetting = Forgetting(db, self.ledger, subject_keys, clock)
@@ -116,16 +143,41 @@ class Platform:
         self.imports = Imports(db, outside, clock)
         self.import_key = outside
 
-        self.directory = directory
-        self.installing = Installing(db, directory, self.ledger, clock)
-        self.upgrading = Upgrading(db, directory, self.ledger, clock)
-        self.leaving = Leaving(db, directory, self.ledger, clock)
+        # Apps that run elsewhere: how they are found, called, and given what they need for it.
+        self.outgoing = Outgoing(settings.outgoing_allow)
+        self.credentials = Credentials(db, self.ledger, keys, clock, settings)
+        self.connections = Connections()
+        self.remotes = Remotes(db, self.outgoing, clock, directory.packages, self.connections.way)
+        handover = Handover(db, self.credentials, clock, lambda: self.settings.url)
+        self.carrier = RemoteCarrier(db, self.remotes, self.credentials, handover, keys, clock)
+        self.connecting = Connecting(db, self.remotes, self.connections, clock, lambda: self.loop.wake("drain"))
+
+        self.directory = directory.with_remote(self.remotes.offered)
+        self.installing = Installing(db, self.directory, self.ledger, clock)
+        self.upgrading = Upgrading(db, self.directory, self.ledger, clock)
+        self.leaving = Leaving(db, self.directory, self.ledger, clock)
         self.app_settings = AppSettings(db, clock)
 
+        self.signing_in = SigningIn(db, self.ledger, clock)
+        documents = MetadataDocuments(self._fetch, clock)
+        self.authorizing = Authorizing(db, self.ledger, clock, lambda: self.settings.url, settings.lifetimes, documents)
+        self.tokens = Tokens(db, self.grants, keys, clock)
+        self.oauth = OAuthServer(db, self.grants, keys, clock, settings, self._fetch, documents=documents)
+
         # Actions ask the apps, and the apps act: the circle is closed here.
-        services = Services(db, self.gate, self.grants, self.tasks, subject_keys, clock, self.questions.refresh)
-        self.contexts = ContextFactory(services, problems)
-        self.proxies.connect(self.contexts)
+        services = Services(
+            db,
+            self.gate,
+            self.grants,
+            self.tasks,
+            subject_keys,
+            clock,
+            self.questions.refresh,
+            self.checklists,
+            settings.limits.file_bytes,
+        )
+        self.contexts = ContextFactory(services, problems, Events(db, self.gate, self.grants))
+        self.proxies.connect(self.contexts, self.carrier)
 
         self.loop = Loop(
             (
@@ -162,6 +214,7 @@ class Platform:
                 finally:
                     await platform.loop.stop()
                     await platform.app_loop.close()
+                    await platform.outgoing.close()
                     await platform.ledger.close()
             finally:
                 subject_keys.close()
@@ -187,18 +240,41 @@ class Platform:
         """One round over all installations that something waits for."""
         return await self.notices.drain_due(limit=ROUND)
 
+    async def follow(self) -> list[Checked]:
+        """Reads the manifests of remote apps again, and compares all apps with what was accepted of them."""
+        await self.remotes.refresh()
+        return await self.upgrading.check()
+
     async def sweep(self) -> Swept:
-        await self.upgrading.check()
+        await self.follow()
         wiped = await self.leaving.sweep()
         forgotten = await self.forgetting.sweep()
+        await self._sweep_left_over()
         sealed = await self.ledger.seal()
         delivered = await self.settle()
         return Swept(tuple(each.installation_id for each in wiped), tuple(forgotten), sealed, delivered)
 
-    def site(self, hosts: Sequence[str] = LOOPBACK, program: str = "assigntask") -> Starlette:
-        """The pages. `program`: how commands that a page shows begin."""
+    def site(self, hosts: Sequence[str] = LOOPBACK, program: str = "assigntask") -> ASGIApp:
+        """All that is answered here. `hosts`: under which names pages are; `program`: how commands on them begin."""
         services = PageServices(self.db, self.directory, self.questions, self.grants, self.clock, program=program)
-        return site(services, hosts)
+        url, limits = (lambda: self.settings.url), self.settings.limits
+        outside = ApiServices(self.db, self.tokens, self.grants, self.contexts, limits, self.clock, url)
+        programs = [
+            *endpoints(self.oauth),
+            par.endpoint(self.oauth, self.db, self.clock),
+            self.connecting.route(),
+        ]
+        return Front(site(services, self.entrance(), hosts), api(outside), programs)
+
+    def entrance(self) -> Entrance:
+        """Whom the pages let in, and what they ask them."""
+        forms = Forms(self.keys, self.clock)
+        days = self.settings.lifetimes.refresh.days
+        return Entrance(self.signing_in, self.authorizing, forms, lambda: self.settings.url, days)
+
+    async def _fetch(self, url: str) -> bytes:
+        """A client's metadata, or its keys."""
+        return (await self.outgoing.get(url, limit_bytes=FETCHED_BYTES)).body
 
     def _admitted(self, app_id: str) -> InstalledApp:
         """The app's code, unless it is not what was accepted under its id and version. Runs in a loader's thread."""
@@ -214,9 +290,18 @@ class Platform:
         await self.ledger.seal()
 
     async def _sweep(self) -> None:
-        await self.upgrading.check()
+        await self.follow()
         await self.leaving.sweep()
         await self.forgetting.sweep()
+        await self._sweep_left_over()
+
+    async def _sweep_left_over(self) -> None:
+        """What has expired, ended long ago, or never was finished. What is too much at once waits for the next."""
+        await self.db.write(files.sweep, self.clock())
+        await self.db.write(app_jobs.sweep, self.clock())
+        await self.db.write(oauth.sweep, self.clock(), SWEPT_ROWS)
+        await self.db.write(idempotency.sweep, self.clock(), SWEPT_ROWS)
+        await self.signing_in.sweep()
 
 
 def _migrate(url: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.actions.checklists import ChecklistActions
 from assigntask.actions.forgetting import Forgetting
 from assigntask.actions.hooks import Guard, GuardUnanswered
 from assigntask.actions.imports import Imports
@@ -95,6 +96,7 @@ class House:
         self.hooks = Hooks()
         self.now = START
         self.tasks = TaskActions(db, self.hooks, self.clock)
+        self.checklists = ChecklistActions(db, self.hooks, self.clock)
         self.people = PeopleActions(db, self.clock)
         self.objections = Objections(db, ledger, self.clock)
         self.forgetting = Forgetting(db, ledger, keys, self.clock)

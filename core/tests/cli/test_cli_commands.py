@@ -38,6 +38,17 @@ def test_people_commands_speak_to_people(house: Any) -> None:
     assert "No app had been given anything about them." in house.text("people", "forget", "cem", "--yes")
 
 
+def test_a_link_that_signs_in_is_made_for_whoever_is_here(house: Any) -> None:
+    made = house.json("people", "sign-in-link", MEMBER)
+    assert made["link"].startswith("http://127.0.0.1:8000/sign-in?link=sl_")
+    assert made["person"] in {person["id"] for person in house.json("people", "list")}
+    shown = house.text("people", "sign-in-link", MEMBER)
+    assert shown.splitlines()[1].startswith("http://127.0.0.1:8000/sign-in?link=sl_")
+    assert len(shown.splitlines()) == 2
+    house.json("people", "forget", MEMBER, "--yes")
+    house.fails("people", "sign-in-link", made["person"], code="person_inactive")
+
+
 def test_tasks_are_added_edited_commented_and_shown(house: Any) -> None:
     task = house.json("tasks", "add", "Paint the crane", "--due", "2026-06-01", "--assign", MEMBER, *AS)
     assert (task["summary"], task["due"], task["creator"]["email"]) == (
@@ -194,7 +205,7 @@ def test_upkeep_is_done_and_reported(house: Any) -> None:
     assert {"wiped", "forgotten", "sealed", "delivered", "upgrades"} <= swept.keys()
     assert "wiped" in house.text("sweep")
     before = {each["purpose"]: each["ids"] for each in house.json("keys", "list")}
-    assert before.keys() == {"ledger", "pairwise", "subjects"}
+    assert before.keys() == {"credentials", "ledger", "pairwise", "subjects"}
     made = house.json("keys", "rotate", "ledger")
     assert made["ids"] == [made["id"], *before["ledger"]]
     assert made["id"] in house.text("keys", "list")

@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -198,6 +200,28 @@ def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) ->
 @pytest.mark.parametrize("host", ["0.0.0.0", "example.org"])  # noqa: S104 - to be refused
 def test_serving_beyond_this_machine_is_refused(quick_house: Any, host: str) -> None:
     assert quick_house.fails("serve", "--host", host, code="not_loopback")["host"] == host
+
+
+def test_behind_a_proxy_that_ends_tls_it_serves_whoever_signs_in(house: Any) -> None:
+    process = subprocess.Popen(
+        [PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--json"],  # noqa: S104 - as behind a proxy
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **house.environ, "ASSIGNTASK_URL": "https://tasks.example"},
+    )
+    try:
+        told = read_json(process)
+        assert told["public_url"] == "https://tasks.example"
+        port = urlsplit(told["url"]).port
+        for host, status in (("tasks.example", 401), ("127.0.0.1", 401), ("elsewhere.example", 421)):
+            there = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            there.request("GET", "/", headers={"Host": host})
+            assert there.getresponse().status == status
+            there.close()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def typed_at(words: list[str], environ: dict[str, str], answer: str) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from assigntask.actions.checklists import ChecklistActions
 from assigntask.actions.hooks import NoHooks
 from assigntask.actions.objections import Objections
 from assigntask.actions.tasks import TaskActions
@@ -21,13 +22,15 @@ from assigntask.gate.gate import Gate
 from assigntask.grants.grant import Actor, Grant
 from assigntask.grants.grants import Grants
 from assigntask.hooks import problems
+from assigntask.hooks.events import Events
 from assigntask.ledger.keys import KeyRing
 from assigntask.ledger.ledger import Ledger
 from assigntask.ledger.subjects import SubjectKeys
 from assigntask.people import organisations, people
 from assigntask.people.facts import Doer
-from assigntask.tasks import projects
+from assigntask.tasks import checklists, projects
 from assigntask_sdk.details import SCOPES
+from assigntask_sdk.records import Checklist, ChecklistItem
 
 START = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
@@ -57,8 +60,18 @@ class World:
         self.actions = TaskActions(db, NoHooks(), self.clock)
         self.objections = Objections(db, self.ledger, self.clock)
         self.refreshed: list[tuple[str, str, str]] = []
-        services = Services(self.db, self.gate, self.grants, self.actions, self.sealing, self.clock, self._refresh)
-        self.factory = ContextFactory(services, problems)
+        self.checklists = ChecklistActions(db, NoHooks(), self.clock)
+        services = Services(
+            self.db,
+            self.gate,
+            self.grants,
+            self.actions,
+            self.sealing,
+            self.clock,
+            self._refresh,
+            self.checklists,
+        )
+        self.factory = ContextFactory(services, problems, Events(self.db, self.gate, self.grants))
         self.ids: dict[str, dict[str, str]] = {}
 
     def clock(self) -> dt.datetime:
@@ -83,6 +96,11 @@ class World:
                 changes={"assignees": [ids["ben"], ids["cy"]], "description": f"for <@{ids['ben']}>"},
             )
             ids[f"{place} task"] = task.id
+            ids[f"{place} checklist"], ids[f"{place} item"] = new_id(), new_id()
+            steps = Checklist(
+                ids[f"{place} checklist"], "Steps", (ChecklistItem(ids[f"{place} item"], "Clean", False),)
+            )
+            await self.db.write(checklists.insert, ids["organisation"], [checklists.Placed(task.id, 0.0, steps)])
             for doer, who in ((ben, "ben"), (cy, "cy")):
                 comment = await self.actions.comment(doer, task.id, f"{who} writes to <@{ids['cy']}>")
                 ids[f"{place} comment of {who}"] = comment.id

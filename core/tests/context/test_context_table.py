@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from assigntask_sdk.context import Attachments, Comments, Ctx, People, Problems, Projects, Storage, Tasks
+from assigntask.actions.files import FileActions
+from assigntask.db import new_id
+from assigntask.db import tables as t
+from assigntask_sdk.context import (
+    Attachments,
+    Checklists,
+    Comments,
+    Ctx,
+    Departments,
+    Events,
+    Jobs,
+    Organisations,
+    People,
+    Problems,
+    Projects,
+    Storage,
+    Tasks,
+    TaskTypes,
+)
 from assigntask_sdk.details import DETAILS, SCOPES
 from assigntask_sdk.errors import Gone, NotFound, Refused
 from assigntask_sdk.storage import Put
@@ -65,6 +86,18 @@ CALLS: Mapping[str, Call] = {
     "attachments.remove": Call(
         lambda c, p: c.attachments.remove(p["attachment"]), power="attachments:write", on="attachment"
     ),
+    "attachments.add_file": Call(
+        lambda c, p: c.attachments.add_file(p["task"], "a.txt", stream(b"words"), key="k"),
+        power="attachments:write",
+        on="task",
+    ),
+    "attachments.content": Call(
+        lambda c, p: each(c.attachments.content(p["file"])),
+        "attachment",
+        power="attachments:content",
+        on="file",
+        reads=True,
+    ),
     "storage.get": Call(lambda c, p: c.storage.get("k")),
     "storage.get_many": Call(lambda c, p: c.storage.get_many(["k"])),
     "storage.scan": Call(lambda c, p: each(c.storage.scan())),
@@ -74,11 +107,48 @@ CALLS: Mapping[str, Call] = {
     "storage.person": Call(lambda c, p: c.storage.person(p["person"]).commit(Put("k", 1)), on="person"),
     "problems.report": Call(lambda c, p: c.problems.report("k", "It broke")),
     "problems.clear": Call(lambda c, p: c.problems.clear("k")),
+    "problems.list": Call(lambda c, p: c.problems.list()),
+    "events.list": Call(lambda c, p: c.events.list()),
+    "jobs.start": Call(lambda c, p: c.jobs.start("import", {}, key="k")),
+    "jobs.get": Call(lambda c, p: c.jobs.get(p["job"]), on="job"),
+    "jobs.list": Call(lambda c, p: c.jobs.list()),
+    "jobs.progress": Call(lambda c, p: c.jobs.progress(p["job"], 1), on="job"),
+    "organisation.get": Call(lambda c, p: c.organisation.get(), "organisation", reads=True),
+    "departments.list": Call(lambda c, p: c.departments.list(), "department", reads=True),
+    "task_types.list": Call(lambda c, p: c.task_types.list(), "task_type", reads=True),
+    "checklists.add": Call(
+        lambda c, p: c.checklists.add(p["task"], "Steps", ["Oil"], key="k"), power="tasks:write", on="task"
+    ),
+    "checklists.add_item": Call(
+        lambda c, p: c.checklists.add_item(p["checklist"], "Dry", key="k"), power="tasks:write", on="checklist"
+    ),
+    "checklists.set_done": Call(lambda c, p: c.checklists.set_done(p["item"], True), power="tasks:write", on="item"),
     "refresh": Call(lambda c, p: c.refresh(p["task"]), on="task"),
     "as_person": Call(lambda c, p: c.as_person(p["person"]).projects.list(), "project", on="person"),
 }
 
 WITHOUT_A_CALL = {"viewer", "settings", "deadline", "now", "granted", "log"}
+
+
+async def file_on(world: Any, where: str, task: str) -> str:
+    actions = FileActions(world.db, world.clock, 1000)
+    return (await actions.attach(world.doer("ben", where), task, "a.txt", stream(b"words"), key=task)).id
+
+
+async def job_of(world: Any, where: str) -> str:
+    ids = world.ids[where]
+    job_id: str = await world.db.write(going_on, ids["organisation"], ids["installation"], world.now)
+    return job_id
+
+
+def going_on(conn: Connection, organisation_id: str, installation_id: str, now: dt.datetime) -> str:
+    """A job; and the app's manifest has a hook for it."""
+    mine, job_id = {"organisation_id": organisation_id, "installation_id": installation_id}, new_id()
+    times = {"started_at": now, "changed_at": now}
+    conn.execute(sa.insert(t.job).values(id=job_id, **mine, name="import", args={}, state="waiting", **times))
+    conn.execute(sa.delete(t.subscription).where(t.subscription.c.installation_id == installation_id))
+    conn.execute(sa.insert(t.subscription).values(**mine, hook="job", ordinal=1, details=[]))
+    return job_id
 
 
 async def place(world: Any, where: str, project: str) -> Place:
@@ -87,6 +157,10 @@ async def place(world: Any, where: str, project: str) -> Place:
         "project": ids[project],
         "task": ids[f"{project} task"],
         "attachment": ids[f"{project} attachment of ben"],
+        "checklist": ids[f"{project} checklist"],
+        "item": ids[f"{project} item"],
+        "file": await file_on(world, where, ids[f"{project} task"]),
+        "job": await job_of(world, "south" if project == "far" else where),
         "person": await world.known_as("ben", where),
     }
 
@@ -113,6 +187,12 @@ def test_the_table_names_every_method_of_ctx() -> None:
         "attachments": Attachments,
         "storage": Storage,
         "problems": Problems,
+        "events": Events,
+        "jobs": Jobs,
+        "organisation": Organisations,
+        "departments": Departments,
+        "task_types": TaskTypes,
+        "checklists": Checklists,
     }
     public = {name for name in dir(Ctx) if not name.startswith("_")}
     assert public - parts.keys() - WITHOUT_A_CALL == {"as_person", "refresh"}
@@ -194,5 +274,5 @@ async def test_nothing_is_read_unless_the_ledger_has_it_first(world: Any, name: 
     world.ledger.failing = False
     await CALLS[name].run(ctx, ids)
     entry = (await world.given())[-1]
-    assert entry.channel == "api"
+    assert entry.channel == ("file" if name == "attachments.content" else "api")
     assert {detail.partition(".")[0] for detail in entry.details} == {CALLS[name].record}

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.actions.checklists import ChecklistActions
 from assigntask.actions.forgetting import Forgetting
 from assigntask.actions.objections import Objections
 from assigntask.actions.tasks import TaskActions
@@ -24,6 +25,7 @@ from assigntask.gate.gate import Gate
 from assigntask.grants.grant import Actor, Grant
 from assigntask.grants.grants import Grants
 from assigntask.hooks import problems
+from assigntask.hooks.events import Events
 from assigntask.hooks.loop import AppLoop
 from assigntask.hooks.notices import Notices
 from assigntask.hooks.proxy import Proxies
@@ -65,8 +67,18 @@ class World:
         self.proxies = Proxies(db, self.loop, self.registry, self.clock, limits=limits)
         self.questions = Questions(db, self.gate, self.grants, self.proxies, self.clock, strict=strict)
         self.actions = TaskActions(db, self.questions, self.clock)
-        services = Services(db, self.gate, self.grants, self.actions, self.sealing, self.clock, self.questions.refresh)
-        self.proxies.connect(ContextFactory(services, problems))
+        services = Services(
+            db,
+            self.gate,
+            self.grants,
+            self.actions,
+            self.sealing,
+            self.clock,
+            self.questions.refresh,
+            ChecklistActions(db, self.questions, self.clock),
+        )
+        self.contexts = ContextFactory(services, problems, Events(db, self.gate, self.grants))
+        self.proxies.connect(self.contexts)
         self.notices = Notices(db, self.gate, self.grants, self.proxies, self.clock)
         self.objections = Objections(db, self.ledger, self.clock)
         self.forgetting = Forgetting(db, self.ledger, self.sealing, self.clock)

@@ -236,3 +236,13 @@ class TestContacts:
         await house.write(people.mark_left, house.ids["Harbour"], house.people["Harbour Dot"].id)
         with pytest.raises(Invalid, match="no longer active"):
             await house.installing.install(house.doer(), "due-guard", technical_contact="dot")
+
+
+async def test_where_people_would_be_sent_is_said_before_anybody_agrees(house: Any, due_guard: Any) -> None:
+    without = await look(house)
+    assert without.sends_people_to == ()
+    back = {"redirect_uris": ["https://guard.example/back", "http://127.0.0.1/back"], "auth_method": "none"}
+    house.offer(due_guard(oauth=back))
+    shown = await look(house)
+    assert shown.sends_people_to == ("http://127.0.0.1", "https://guard.example")
+    assert shown.notice_digest != without.notice_digest

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy.engine import Connection
@@ -71,9 +72,13 @@ class _Reader(HTMLParser):
         self.words.append(data)
 
 
-async def call(app: ASGIApp, path: str = "/", *, method: str = "GET", **headers: str) -> Answer:
-    """`headers`: names with underscores; `host` is the one that the server prints, unless given."""
+async def call(
+    app: ASGIApp, path: str = "/", *, method: str = "GET", form: Mapping[str, str] | None = None, **headers: str
+) -> Answer:
+    """`headers`: names with underscores; `host` is the one that the server prints, unless given. A `form` is posted."""
     path, _, query = path.partition("?")
+    if form is not None:
+        method, headers = "POST", {"content_type": "application/x-www-form-urlencoded", **headers}
     fields = {"host": HOST, **{name.replace("_", "-"): value for name, value in headers.items()}}
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
@@ -83,7 +88,8 @@ async def call(app: ASGIApp, path: str = "/", *, method: str = "GET", **headers:
     }  # fmt: skip
     sent: list[Message] = []
 
-    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
+    body = urlencode(form).encode() if form is not None else b""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if not waiting:
@@ -107,9 +113,11 @@ class World:
         self.ids: dict[str, str] = {}
         self.site: ASGIApp = platform.site()
 
-    async def call(self, path: str = "/", *, method: str = "GET", **headers: str) -> Answer:
+    async def call(
+        self, path: str = "/", *, method: str = "GET", form: Mapping[str, str] | None = None, **headers: str
+    ) -> Answer:
         """`headers`: names with underscores."""
-        return await call(self.site, path, method=method, **headers)
+        return await call(self.site, path, method=method, form=form, **headers)
 
     async def page(self, path: str = "/", **headers: str) -> Answer:
         answer = await self.call(path, **headers)
@@ -170,11 +178,11 @@ def forgetful() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened(**limits: float) -> AsyncIterator[World]:
-    """`limits`: seconds by hook; generous where they are left out."""
+async def opened(url: str = "", **limits: float) -> AsyncIterator[World]:
+    """`url`: the host's own address. `limits`: seconds by hook; generous where they are left out."""
     apps: dict[str, InstalledApp] = {}
     patient = dict.fromkeys(("task_saving", "task_badges", "board_panel"), 10.0)
-    settings = replace(Settings.in_memory(), hook_limits={**patient, **limits})
+    settings = replace(Settings.in_memory(), url=url, hook_limits={**patient, **limits})
     directory = Directory(lambda: list(apps.values()))
     async with Platform.open(settings, clock=lambda: START, directory=directory) as platform:
         yield World(platform, apps)

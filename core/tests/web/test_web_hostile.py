@@ -181,7 +181,7 @@ async def test_an_app_that_is_slow_to_start_is_left_out_until_it_has(world: Worl
     await world.task("Oil the crane")
     platform = world.platform
     parts = (platform.db, platform.directory, platform.questions, platform.grants, platform.clock)
-    world.site = site.site(board.Services(*parts, patience=0.2))
+    world.site = site.site(board.Services(*parts, patience=0.2), platform.entrance())
     text = (await world.page()).text
     assert "Oil the crane" in text
     assert "Some apps are still starting" in text

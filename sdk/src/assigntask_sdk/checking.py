@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .apps import AppBroken, InstalledApp, find_app, load_hooks
+from .apps import AppBroken, InstalledApp, find_app, load_hooks, project_of
 from .details import DETAILS, SCOPES
 from .manifest import Manifest, Problem
+from .testing.needed import Recorded, ScopesNeeded, recorded
+
+NOTHING_RECORDED = Recorded(0, ScopesNeeded())
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`app` is None where it could not be read; `cause` is what the app's code raised, for its developer alone."""
+    """`app` is None where it could not be read; `cause` is what the app's code raised, for its developer alone.
+
+    `recorded`: what the app's tests needed when they ran last.
+    """
 
     app: InstalledApp | None
     problems: tuple[Problem, ...]
     cause: str | None = None
+    recorded: Recorded = NOTHING_RECORDED
 
     @property
     def manifest(self) -> Manifest | None:
@@ -40,6 +47,7 @@ class Checked:
             "ok": not self.problems,
             "app": about,
             "problems": [problem.to_json() for problem in self.problems],
+            "scopes": scopes(manifest, self.recorded) if manifest is not None else None,
         }
 
 
@@ -55,7 +63,8 @@ def check(path: Path) -> Checked:
         cause = error.__cause__
         said = f"{type(cause).__name__}: {cause}" if cause is not None else None
         return Checked(app, _placed(error, app.directory or path, path), said)
-    return Checked(app, ())
+    project = project_of(app.directory) if app.directory is not None else None
+    return Checked(app, (), recorded=recorded(project) if project is not None else NOTHING_RECORDED)
 
 
 def _placed(error: AppBroken, package: Path, path: Path) -> tuple[Problem, ...]:
@@ -88,6 +97,16 @@ def asks(manifest: Manifest) -> dict[str, Any]:
         "egress": list(manifest.egress),
         "retention_days": manifest.retention_days,
         "on_failure": manifest.on_failure,
+    }
+
+
+def scopes(manifest: Manifest, found: Recorded) -> dict[str, Any]:
+    """What app.toml asks for, beside what the app's tests needed; both lists are empty where no test was recorded."""
+    used = found.needed.used
+    return {
+        "tests": found.tests,
+        "never_needed": sorted(manifest.requested - used) if found.tests else [],
+        "not_asked_for": sorted((found.needed.refused | used) - manifest.requested) if found.tests else [],
     }
 
 

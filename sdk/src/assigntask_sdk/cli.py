@@ -1,4 +1,4 @@
-"""The command `assigntask-sdk`: start an app, check it, print the manifest's schema and the catalogue.
+"""The command `assigntask-sdk`: start an app, check it, serve it, print the manifest's schema and the catalogue.
 
 Exit status: 0 done, 1 there are problems, 2 the command was called wrongly.
 """
@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from . import scopes_page
+from .apps import AppBroken
 from .checking import Checked, asks
 from .checking import check as check_app
+from .checking import scopes as scopes_of
 from .details import DETAILS, SCOPES, details_of
 from .manifest import Manifest, json_schema
 from .new import NotWritten, write_app
@@ -61,7 +65,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="The app's project, or its package.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
-    """Check manifest, hooks and signatures, and say what the app asks an admin for."""
+    """Check manifest, hooks and signatures, say what the app asks an admin for, and what its tests needed of that."""
     checked = check_app(path)
     if as_json:
         typer.echo(json.dumps(checked.to_json(), indent=2, ensure_ascii=False))
@@ -69,6 +73,51 @@ def check(
         _print(checked)
     if checked.problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    hosts: Annotated[
+        list[str],
+        typer.Option("--host", metavar="URL", help="A host to take credentials from; may be given several times."),
+    ],
+    path: Annotated[Path, typer.Argument(help="The app's project, or its package.")] = Path(),
+    listen: Annotated[str, typer.Option(help="The address to serve at, on this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8100,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="The file for credentials; left out, one in ~/.local/state.", show_default=False),
+    ] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Hosts on this machine by http; tracebacks in the log.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Dial in to the host, so that it need not reach this machine.")
+    ] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file that holds the host's connection key, for --connect; left out, ASSIGNTASK_CONNECT_KEY.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, then log lines in JSON.")] = False,
+) -> None:
+    """Run the app as a service of its own, until Ctrl-C. Nothing in the app changes for it."""
+
+    def show(facts: dict[str, Any], lines: Sequence[str]) -> None:
+        typer.echo(json.dumps(facts, indent=2) if as_json else "\n".join(lines))
+
+    try:
+        running = import_module("assigntask_sdk.serving.running")
+    except ModuleNotFoundError as error:
+        _fail("extra_missing", f"Serving needs {error.name}: pip install 'assigntask-sdk[remote]'", status=1)
+    wanted = running.Wanted(path, hosts, listen, port, store, dev, connect, key_file, as_json)
+    try:
+        running.run(wanted, show)
+    except (AppBroken, running.ServingError) as error:
+        if as_json:
+            typer.echo(json.dumps({"error": {"code": error.code, "message": error.message}}), err=True)
+            raise typer.Exit(1) from None
+        _fail(error.code, error.message, status=1)
 
 
 @app.command()
@@ -110,6 +159,7 @@ def _print(checked: Checked) -> None:
         return
     if checked.manifest is not None:
         _print_asks(checked.manifest)
+        _print_scopes(scopes_of(checked.manifest, checked.recorded))
 
 
 def _print_asks(manifest: Manifest) -> None:
@@ -127,6 +177,19 @@ def _print_asks(manifest: Manifest) -> None:
         _OUT.print(f"From the {contact} contact it asks for: {', '.join(details.values())}")
     _OUT.print(f"It connects to: {', '.join(wants['egress']) or 'nothing outside'}")
     _OUT.print(f"Its storage is kept for {_count(wants['retention_days'], 'day')} after it is uninstalled.")
+
+
+def _print_scopes(found: dict[str, Any]) -> None:
+    """What the tests that ran last say about the scopes."""
+    if not found["tests"]:
+        _OUT.print("Run its tests, and this says which of the scopes they needed.")
+        return
+    for name in found["not_asked_for"]:
+        _OUT.print(f"A test needed {name}, which app.toml does not ask for: ask for it, or do without.")
+    for name in found["never_needed"]:
+        _OUT.print(f"No test needed {name}, which app.toml asks for: leave it out, or test what it is for.")
+    if not found["not_asked_for"] and not found["never_needed"]:
+        _OUT.print(f"Its tests ({found['tests']}) needed each of these scopes, and no other.")
 
 
 def _count(number: int, noun: str) -> str:

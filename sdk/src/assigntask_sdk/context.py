@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol, Unpack
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from typing_extensions import TypedDict  # pydantic can't read typing's own before Python 3.12
 
 from .records import (
     Attachment,
     AttachmentId,
+    ChecklistId,
+    ChecklistItemId,
     Comment,
     CommentId,
+    Department,
     Due,
+    Job,
+    JobId,
+    Organisation,
     Person,
     PersonId,
+    Problem,
     Project,
     ProjectId,
     Task,
     TaskId,
+    TaskType,
 )
 from .storage import Store
+
+if TYPE_CHECKING:
+    from .events import EventPage
 
 
 class TaskFields(TypedDict, total=False):
@@ -99,10 +110,55 @@ class Projects(Protocol):
     async def list(self) -> Sequence[Project]: ...
 
 
+class Organisations(Protocol):
+    async def get(self) -> Organisation:
+        """The one that the app is installed in. Raises Refused."""
+        ...
+
+
+class Departments(Protocol):
+    async def list(self) -> Sequence[Department]:
+        """By name. Raises Refused."""
+        ...
+
+
+class TaskTypes(Protocol):
+    async def list(self) -> Sequence[TaskType]:
+        """By name; those that a task can have. Raises Refused."""
+        ...
+
+
+class Checklists(Protocol):
+    """To change the checklists of a task; to read them, ask for the task. Every change makes a new version of it."""
+
+    async def add(self, task: TaskId, name: str, items: Sequence[str] = (), *, key: str) -> ChecklistId:
+        """Behind those that are there. With the same `key` again: the same checklist, and nothing changes.
+
+        Raises NotFound, Invalid, Vetoed, Refused, Conflict.
+        """
+        ...
+
+    async def add_item(self, checklist: ChecklistId, text: str, *, key: str) -> ChecklistItemId:
+        """Behind those that are there, not done. Raises as `add` does."""
+        ...
+
+    async def set_done(self, item: ChecklistItemId, done: bool) -> None:
+        """Raises NotFound, Invalid, Vetoed, Refused, Conflict."""
+        ...
+
+
 class Attachments(Protocol):
     async def list(self, task: TaskId) -> Sequence[Attachment]: ...
 
     async def add(self, task: TaskId, name: str, url: str, *, key: str) -> AttachmentId: ...
+
+    async def add_file(self, task: TaskId, name: str, content: AsyncIterable[bytes], *, key: str) -> AttachmentId:
+        """With the same `key` again: the same attachment. Raises NotFound, Refused, Invalid."""
+        ...
+
+    def content(self, id: AttachmentId) -> AsyncIterator[bytes]:
+        """A file, in pieces of at most 256 KiB. Raises NotFound, Refused, Gone, also while it is read."""
+        ...
 
     async def remove(self, id: AttachmentId) -> None: ...
 
@@ -121,6 +177,42 @@ class Problems(Protocol):
         ...
 
     async def clear(self, key: str) -> None: ...
+
+    async def list(self) -> Sequence[Problem]:
+        """Those that this app reported and has not cleared, the latest first."""
+        ...
+
+
+class Events(Protocol):
+    async def list(self, *, after: str = "", limit: int = 50) -> EventPage:
+        """What this installation was to be told, from behind `after` on, as it would be told now.
+
+        `after`: the `next` of an earlier page; empty: from the first one on. `limit`: 1 to 200. What may not be
+        told any more is left out. Raises Invalid.
+        """
+        ...
+
+
+class Jobs(Protocol):
+    """Work that goes on after the call: the host calls the hook `job` until it is done."""
+
+    async def start(self, name: str, args: Any, *, key: str) -> JobId:
+        """`args`: JSON, at most 64 KiB. With the same name and `key` again: the same job. Raises Invalid."""
+        ...
+
+    async def get(self, id: JobId) -> Job:
+        """Raises NotFound."""
+        ...
+
+    async def list(self) -> Sequence[Job]:
+        """The newest 100."""
+        ...
+
+    async def progress(
+        self, id: JobId, done: int | None = None, total: int | None = None, text: str | None = None
+    ) -> None:
+        """What is left out stays as it is. `text`: at most 200 characters. Raises NotFound, Invalid."""
+        ...
 
 
 class Log(Protocol):
@@ -158,6 +250,18 @@ class Ctx(Protocol):
     def projects(self) -> Projects: ...
 
     @property
+    def organisation(self) -> Organisations: ...
+
+    @property
+    def departments(self) -> Departments: ...
+
+    @property
+    def task_types(self) -> TaskTypes: ...
+
+    @property
+    def checklists(self) -> Checklists: ...
+
+    @property
     def attachments(self) -> Attachments: ...
 
     @property
@@ -165,6 +269,12 @@ class Ctx(Protocol):
 
     @property
     def problems(self) -> Problems: ...
+
+    @property
+    def events(self) -> Events: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
 
     @property
     def log(self) -> Log: ...

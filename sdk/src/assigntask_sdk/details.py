@@ -76,6 +76,7 @@ DETAILS: Mapping[str, Detail] = {
     for d in (
         Detail("organisation.name", "organisation:read", _P, About.NONE, "the organisation's name"),
         Detail("department.name", "organisation:read", _P, About.NONE, "the names of departments"),
+        Detail("task_type.name", "tasks:read", _P, About.NONE, "the task types that there are"),
         Detail("project.name", "tasks:read", _T, About.ANYONE, "the names of projects"),
         Detail("project.description", "tasks:read", _T, About.ANYONE, "the descriptions of projects"),
         Detail("project.archived", "tasks:read", _P, About.NONE, "whether a project is archived"),
@@ -117,6 +118,13 @@ DETAILS: Mapping[str, Detail] = {
         Detail("attachment.task", "attachments:read", _P, About.NONE, "which task an attachment belongs to"),
         Detail("attachment.name", "attachments:read", _T, About.ANYONE, "the names of attachments"),
         Detail("attachment.url", "attachments:read", _T, About.ANYONE, "the addresses that attachments link to"),
+        Detail("attachment.media_type", "attachments:read", _P, About.NONE, "what kind of file an attachment is"),
+        Detail("attachment.size", "attachments:read", _P, About.NONE, "how large attached files are"),
+        Detail("attachment.sha256", "attachments:read", _P, About.NONE, "a checksum of attached files"),
+        Detail(
+            "attachment.content", "attachments:content", DetailClass.FILE, About.ANYONE,
+            "what is in files that are attached to tasks", "pd:Communication",
+        ),
         Detail(
             "attachment.created", "attachments:read", _B, About.AUTHOR,
             "when attachments were added", "pd:Behavioral",
@@ -157,7 +165,8 @@ SCOPES: Mapping[str, Scope] = {
         Scope("tasks:people", "see which tasks belong together by person, without knowing who it is"),
         Scope("comments:read", "read comments"),
         Scope("comments:people", "see which comments come from the same person, without knowing who it is"),
-        Scope("attachments:read", "read attachments"),
+        Scope("attachments:read", "read the names and addresses of attachments, not what is in attached files"),
+        Scope("attachments:content", "read what is in attached files, whatever they hold and whomever they name"),
         Scope("attachments:people", "see which attachments come from the same person, without knowing who it is"),
         Scope("people:name", "read people's names"),
         Scope("people:email", "read people's e-mail addresses", admin_only=True),
@@ -171,6 +180,10 @@ SCOPES: Mapping[str, Scope] = {
         Scope("tasks:guard", "refuse or amend a change before it is saved", power=True, admin_only=True),
     )
 }
+
+
+STREAMED = frozenset(d.name for d in DETAILS.values() if d.klass is DetailClass.FILE)
+"""Details that are no field of their record: what is in a file leaves in pieces, by `ctx.attachments.content`."""
 
 
 def details_of(scopes: Iterable[str]) -> frozenset[str]:

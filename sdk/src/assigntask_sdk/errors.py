@@ -9,6 +9,7 @@
     ├── Gone          it was there and is no more
     ├── Conflict      somebody else was first; `keys` say where
     ├── Invalid       a value can't be taken; `fields` say which and why
+    │   └── FileTooLarge   more bytes than a file may have; `limit` says how many it may
     ├── Vetoed        another app refused the change; `app`, `reason`, `field` say who, why and where
     └── Superseded    a newer run has taken over: stop
 
@@ -134,6 +135,20 @@ class Invalid(AppError):
         return dict(self.facts["fields"])
 
 
+class FileTooLarge(Invalid):
+    code = "file_too_large"
+
+    def __init__(self, limit: int) -> None:
+        """`limit` in bytes."""
+        why = f"a file has at most {limit} bytes here: make it smaller, or keep it elsewhere and attach a link"
+        super().__init__({"content": why})
+        self.facts["limit"] = limit
+
+    @property
+    def limit(self) -> int:
+        return int(self.facts["limit"])
+
+
 class Vetoed(AppError):
     code = "vetoed"
 
@@ -162,7 +177,8 @@ class Superseded(AppError):
 ERRORS: Mapping[str, type[AppError]] = {
     kind.code: kind
     for kind in (
-        AppError, NotShared, Refused, NeedsLink, TryLater, NotFound, Gone, Conflict, Invalid, Vetoed, Superseded,
+        AppError, NotShared, Refused, NeedsLink, TryLater, NotFound, Gone, Conflict, Invalid, FileTooLarge, Vetoed,
+        Superseded,
     )
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from .blocks import Badge, Block, Chart, Table
 from .context import Ctx, TaskEdit
 from .details import nearest
-from .records import Attachment, Comment, Person, Project, Task, TaskId
+from .records import Attachment, Comment, JobId, Person, Project, Task, TaskId
 
 PROJECT = "assigntask"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -103,6 +103,18 @@ class TaskChanged(Notice):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentAdded(Notice):
     comment: Comment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAsk(Notice):
+    """A piece of the job that this app started. `id` is the job's, for `ctx.jobs.progress`; `at`: when it was started.
+
+    Answer `More()` to be called again; what was committed so far is where the next call goes on.
+    """
+
+    id: JobId
+    name: str
+    args: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +204,7 @@ class Hooks:
             _spec("person_withdrawn", PersonWithdrawn, None, 30, notice=True),
             _spec("task_changed", TaskChanged, None, 15, notice=True, records="task person viewer"),
             _spec("comment_added", CommentAdded, None, 15, notice=True, records="comment person"),
+            _spec("job", JobAsk, More | None, 60, notice=True),
             _spec("task_saving", TaskSaving, Guard, 1, records="task person"),
             _spec("task_badges", TaskBadges, Badges, 0.3, records="task person viewer"),
             _spec("board_panel", BoardPanel, Panel, 2, records="project viewer"),
@@ -208,6 +221,7 @@ class Hooks:
         person_withdrawn: HookSpec[PersonWithdrawn, None]
         task_changed: HookSpec[TaskChanged, None]
         comment_added: HookSpec[CommentAdded, None]
+        job: HookSpec[JobAsk, More | None]
         task_saving: HookSpec[TaskSaving, Guard]
         task_badges: HookSpec[TaskBadges, Badges]
         board_panel: HookSpec[BoardPanel, Panel]

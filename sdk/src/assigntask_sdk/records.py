@@ -9,17 +9,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NewType, Self, get_type_hints
+from typing import Any, ClassVar, Literal, NewType, Self, get_type_hints
 
 from pydantic import GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import core_schema
 
 from .errors import NotShared
+from .writers import Writer, writer_of
 
 TaskId = NewType("TaskId", str)
 ProjectId = NewType("ProjectId", str)
 CommentId = NewType("CommentId", str)
 AttachmentId = NewType("AttachmentId", str)
+ChecklistId = NewType("ChecklistId", str)
+ChecklistItemId = NewType("ChecklistItemId", str)
+JobId = NewType("JobId", str)
 PersonId = NewType("PersonId", str)
 """A person as one installation knows them. The same person has another id in every other installation."""
 
@@ -80,6 +84,32 @@ class DepartmentCount:
     members: int
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an app reported about itself. `count`: how often since it was last cleared. Moments are aware, in UTC."""
+
+    key: str
+    text: str
+    severity: Literal["info", "warning", "error"]
+    count: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`done` of `total`, and `text`: what the app said about its progress. Moments are aware, in UTC."""
+
+    id: JobId
+    name: str
+    state: Literal["waiting", "running", "done", "failed"]
+    done: int | None
+    total: int | None
+    text: str | None
+    started: dt.datetime
+    changed: dt.datetime
+
+
 class Record:
     """Base of all records. Instances are made by the host; `from_json` makes one from the wire."""
 
@@ -121,8 +151,13 @@ class Record:
         return _fields(cls)
 
     def to_json(self) -> dict[str, Any]:
-        adapters = _adapters(type(self))
-        return {name: adapters[name].dump_python(value, mode="json") for name, value in self.__dict__.items()}
+        writers = _writers(type(self))
+        values = dict(self.__dict__)
+        for name, value in values.items():
+            write = writers[name]
+            if write is not None and value is not None:
+                values[name] = write(value)
+        return values
 
     @classmethod
     def from_json(cls, body: Any) -> Self:
@@ -157,8 +192,15 @@ def _adapters(cls: type[Record]) -> Mapping[str, TypeAdapter[Any]]:
     return _ADAPTERS[cls]
 
 
+def _writers(cls: type[Record]) -> Mapping[str, Writer | None]:
+    if cls not in _WRITERS:
+        _WRITERS[cls] = {name: writer_of(hint, record=Record) for name, hint in _fields(cls).items()}
+    return _WRITERS[cls]
+
+
 _FIELDS: dict[Any, Mapping[str, Any]] = {}
 _ADAPTERS: dict[Any, Mapping[str, TypeAdapter[Any]]] = {}
+_WRITERS: dict[Any, Mapping[str, Writer | None]] = {}
 
 
 class Person(Record):
@@ -234,7 +276,10 @@ class Attachment(Record):
     version: int
     task: TaskId
     name: str
-    url: str
+    url: str | None  # where it links to; None: it is a file
+    media_type: str | None  # of a file, by its first bytes
+    size: int | None  # of a file, in bytes
+    sha256: str | None  # of a file, in hexadecimal digits
     created: dt.datetime
     author: Person | None
 
@@ -255,6 +300,16 @@ class Department(Record):
     name: str
 
 
+class TaskTypeRecord(Record):
+    """A task type as the gate lets it out; `ctx.task_types` and `task.type` give it as a TaskType."""
+
+    kind = "task_type"
+
+    id: str
+    version: int
+    name: str
+
+
 RECORDS: Mapping[str, type[Record]] = {
-    cls.kind: cls for cls in (Organisation, Department, Project, Task, Comment, Attachment, Person)
+    cls.kind: cls for cls in (Organisation, Department, TaskTypeRecord, Project, Task, Comment, Attachment, Person)
 }

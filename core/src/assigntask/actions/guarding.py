@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from assigntask.db.database import Database
+from assigntask.people import people
 from assigntask.people.facts import Doer
 from assigntask.tasks import drafts
 from assigntask.tasks.drafts import TaskChanges
@@ -14,7 +16,7 @@ from assigntask.tasks.projects import Choices
 from assigntask_sdk.errors import Invalid, Vetoed
 from assigntask_sdk.hooks import Veto
 
-from .hooks import Guard, GuardUnanswered, Source
+from .hooks import Guard, GuardUnanswered, SavingHooks, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,26 @@ class Question:
     source: Source
     now: datetime
     own_app: str | None = None
+
+
+def source_of(doer: Doer) -> Source:
+    return "person" if doer.installation_id is None else "app"
+
+
+async def asked(db: Database, hooks: SavingHooks, question: Question) -> TaskFacts:
+    """The task as it is to be saved, after all guards of the organisation; nobody is asked about an import.
+
+    Raises Vetoed.
+    """
+    organisation_id = question.doer.organisation_id
+    guards: Sequence[Guard] = ()
+    if question.source != "import":
+        guards = await hooks.guards(organisation_id)
+
+    async def active(ids: Collection[str]) -> Collection[str]:
+        return await db.read(people.active, organisation_id, ids) if ids else ()
+
+    return await settle(question, guards, active)
 
 
 async def settle(
@@ -69,8 +91,8 @@ async def _amended(
     question: Question,
     active: Callable[[Collection[str]], Awaitable[Collection[str]]],
 ) -> TaskFacts:
-    people = await active(changes.get("assignees") or ())
+    assignable = await active(changes.get("assignees") or ())
     try:
-        return drafts.apply(after, changes, question.choices, people, question.now)
+        return drafts.apply(after, changes, question.choices, assignable, question.now)
     except Invalid as invalid:
         raise GuardUnanswered("It amended the task in a way that is not possible.") from invalid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -23,8 +23,8 @@ from assigntask.tasks.facts import AttachmentFacts, CommentFacts, TaskFacts
 from assigntask.tasks.projects import Choices
 from assigntask_sdk.errors import Conflict, Gone, NotFound
 
-from .guarding import Question, settle
-from .hooks import Guard, SavingHooks, Source
+from .guarding import Question, asked, source_of
+from .hooks import SavingHooks, Source
 
 Clock = Callable[[], dt.datetime]
 
@@ -70,7 +70,7 @@ class TaskActions:
 
         Raises NotAllowed, NotFound (no such project, or out of reach), Invalid, Vetoed, Gone, Conflict.
         """
-        owner = _owner(doer)
+        owner = key_owner(doer)
         if key is not None and (task := await self._db.read(_made_task, doer, owner, key)) is not None:
             return task
         now = self._clock()
@@ -109,10 +109,10 @@ class TaskActions:
             settled = await self._settle(doer, basis, after, source, now)
             if not drafts.changed(before, settled):
                 return before
-            stored = await self._db.write(_store_edit, doer, before, settled)
+            stored = await self._db.write(store_edit, doer, before, settled)
             if stored is not None:
                 return stored
-        raise _overtaken()
+        raise overtaken()
 
     async def archive(self, doer: Doer, task_id: str, *, source: Source | None = None) -> TaskFacts:
         return await self.edit(doer, task_id, {"archived": True}, source=source)
@@ -141,23 +141,15 @@ class TaskActions:
     async def _settle(
         self, doer: Doer, basis: _Basis, after: TaskFacts, source: Source | None, now: dt.datetime
     ) -> TaskFacts:
-        source = source or ("person" if doer.installation_id is None else "app")
-        asked: tuple[Guard, ...] = ()
-        if source != "import":
-            asked = tuple(await self._hooks.guards(doer.organisation_id))
-        question = Question(doer, basis.before, after, basis.choices, source, now, basis.own_app)
-
-        async def active(ids: Collection[str]) -> Collection[str]:
-            return await self._db.read(people.active, doer.organisation_id, ids) if ids else ()
-
-        return await settle(question, asked, active)
+        question = Question(doer, basis.before, after, basis.choices, source or source_of(doer), now, basis.own_app)
+        return await asked(self._db, self._hooks, question)
 
 
-def _overtaken() -> Conflict:
+def overtaken() -> Conflict:
     return Conflict("Others keep changing this task at the same time. Read it again, then repeat your change.")
 
 
-def _owner(doer: Doer) -> str:
+def key_owner(doer: Doer) -> str:
     """Whose a key is: two apps, or two people, may use the same one."""
     return doer.installation_id or doer.person_id or "operator"
 
@@ -168,7 +160,7 @@ def _admit(conn: Connection, doer: Doer) -> frozenset[str] | None:
     return None if doer.installation_id is None else projects.reach(conn, doer.organisation_id, doer.installation_id)
 
 
-def _reached_task(conn: Connection, doer: Doer, task_id: str) -> TaskFacts:
+def reached_task(conn: Connection, doer: Doer, task_id: str) -> TaskFacts:
     """Raises NotAllowed, Gone, NotFound: what is out of reach is not there."""
     reach = _admit(conn, doer)
     task = tasks.get(conn, doer.organisation_id, task_id)
@@ -177,7 +169,7 @@ def _reached_task(conn: Connection, doer: Doer, task_id: str) -> TaskFacts:
     return task
 
 
-def _own_app(conn: Connection, doer: Doer) -> str | None:
+def own_app(conn: Connection, doer: Doer) -> str | None:
     if doer.installation_id is None:
         return None
     query = sa.select(t.installation.c.app_id).where(
@@ -197,7 +189,7 @@ def _basis_of(conn: Connection, doer: Doer, project: str, before: TaskFacts | No
         projects.choices(conn, organisation_id, project),
         people.active(conn, organisation_id, changes.get("assignees") or ()),
         changes,
-        _own_app(conn, doer),
+        own_app(conn, doer),
     )
 
 
@@ -209,7 +201,7 @@ def _new_basis(conn: Connection, doer: Doer, project: str, changes: TaskChanges)
 
 
 def _basis(conn: Connection, doer: Doer, task_id: str, changes: TaskChanges) -> _Basis:
-    before = _reached_task(conn, doer, task_id)
+    before = reached_task(conn, doer, task_id)
     return _basis_of(conn, doer, before.project, before, changes)
 
 
@@ -223,7 +215,7 @@ def _with_mentions(conn: Connection, doer: Doer, text: str) -> str:
 
 def _made_task(conn: Connection, doer: Doer, owner: str, key: str) -> TaskFacts | None:
     made = keys.made(conn, doer.organisation_id, owner, "tasks.create", key)
-    return None if made is None else _reached_task(conn, doer, made)
+    return None if made is None else reached_task(conn, doer, made)
 
 
 def _still_active(conn: Connection, organisation_id: str, before: TaskFacts | None, after: TaskFacts) -> bool:
@@ -239,7 +231,7 @@ def _store_new(conn: Connection, doer: Doer, task: TaskFacts, owner: str, key: s
     if key is not None:
         made = keys.take(conn, organisation_id, owner, "tasks.create", key, task.id, task.created)
         if made != task.id:
-            return _reached_task(conn, doer, made)
+            return reached_task(conn, doer, made)
     number = tasks.allocate_numbers(conn, organisation_id)
     stored = replace(task, version=1, number=number, position=number * projects.STEP)
     if not _still_active(conn, organisation_id, None, stored):
@@ -249,7 +241,7 @@ def _store_new(conn: Connection, doer: Doer, task: TaskFacts, owner: str, key: s
     return stored
 
 
-def _store_edit(conn: Connection, doer: Doer, before: TaskFacts, after: TaskFacts) -> TaskFacts | None:
+def store_edit(conn: Connection, doer: Doer, before: TaskFacts, after: TaskFacts) -> TaskFacts | None:
     _admit(conn, doer)
     if not _still_active(conn, doer.organisation_id, before, after):
         return None
@@ -279,7 +271,7 @@ def _store_comment(
     conn: Connection, doer: Doer, task_id: str, text: str, key: str | None, now: dt.datetime
 ) -> CommentFacts:
     organisation_id = doer.organisation_id
-    task = _reached_task(conn, doer, task_id)
+    task = reached_task(conn, doer, task_id)
     comment = CommentFacts(
         id=new_id(),
         version=1,
@@ -291,11 +283,11 @@ def _store_comment(
         author=doer.person_id,
     )
     if key is not None:
-        made = keys.take(conn, organisation_id, _owner(doer), "tasks.comment", key, comment.id, now)
+        made = keys.take(conn, organisation_id, key_owner(doer), "tasks.comment", key, comment.id, now)
         if made != comment.id:
-            return _still_there(comments.load(conn, organisation_id, [made]).get(made))
+            return still_there(comments.load(conn, organisation_id, [made]).get(made))
     comments.insert(conn, organisation_id, [comment])
-    _tell_about(conn, doer, "comment.added", comment, now, hook="comment_added")
+    tell_about(conn, doer, "comment.added", comment, now, hook="comment_added")
     return comment
 
 
@@ -303,7 +295,7 @@ def _store_attachment(
     conn: Connection, doer: Doer, task_id: str, name: str, url: str, key: str | None, now: dt.datetime
 ) -> AttachmentFacts:
     organisation_id = doer.organisation_id
-    task = _reached_task(conn, doer, task_id)
+    task = reached_task(conn, doer, task_id)
     attachment = AttachmentFacts(
         id=new_id(),
         version=1,
@@ -315,11 +307,11 @@ def _store_attachment(
         author=doer.person_id,
     )
     if key is not None:
-        made = keys.take(conn, organisation_id, _owner(doer), "attachments.add", key, attachment.id, now)
+        made = keys.take(conn, organisation_id, key_owner(doer), "attachments.add", key, attachment.id, now)
         if made != attachment.id:
-            return _still_there(attachments.load(conn, organisation_id, [made]).get(made))
+            return still_there(attachments.load(conn, organisation_id, [made]).get(made))
     attachments.insert(conn, organisation_id, [attachment])
-    _tell_about(conn, doer, "attachment.added", attachment, now)
+    tell_about(conn, doer, "attachment.added", attachment, now)
     return attachment
 
 
@@ -327,20 +319,20 @@ def _remove_attachment(conn: Connection, doer: Doer, attachment_id: str, now: dt
     attachment = attachments.load(conn, doer.organisation_id, [attachment_id]).get(attachment_id)
     if attachment is None:
         raise NotFound("There is no such attachment.")
-    _reached_task(conn, doer, attachment.task)
+    reached_task(conn, doer, attachment.task)
     if attachments.delete(conn, doer.organisation_id, attachment_id):
-        _tell_about(conn, doer, "attachment.removed", attachment, now)
+        tell_about(conn, doer, "attachment.removed", attachment, now)
     else:
         raise NotFound("There is no such attachment.")
 
 
-def _still_there(made: _R | None) -> _R:
+def still_there(made: _R | None) -> _R:
     if made is None:
         raise Gone("This was made with the same key before, and removed since.")
     return made
 
 
-def _tell_about(
+def tell_about(
     conn: Connection,
     doer: Doer,
     kind: str,

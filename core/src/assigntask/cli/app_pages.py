@@ -7,11 +7,13 @@ from typing import Any
 
 from assigntask.cli.app_facts import Installed, Listed
 from assigntask.cli.page import Page, counted, shown
+from assigntask.grants.grant import assurance
 from assigntask.installations.consent import DetailLine, Preview, ScopeLine
+from assigntask.installations.directory import DIALS_IN, runs_elsewhere
 from assigntask.installations.installations import Installation
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.details import DETAILS, SCOPES
-from assigntask_sdk.manifest import Manifest
+from assigntask_sdk.manifest import Manifest, origins
 
 
 def write_listing(page: Page, rows: Sequence[Listed]) -> None:
@@ -39,7 +41,7 @@ def manifest_json(app: InstalledApp) -> dict[str, Any]:
         "distribution": app.distribution,
         "distribution_version": app.distribution_version,
         "content_digest": app.content_digest,
-        "assurance": "trusted",
+        "assurance": assurance(remote=runs_elsewhere(app)),
     }
 
 
@@ -51,8 +53,9 @@ def write_manifest(page: Page, app: InstalledApp) -> None:
             "Vendor": f"{manifest.vendor.name}, {manifest.vendor.country}",
             "Contact": manifest.vendor.contact,
             "Privacy": manifest.vendor.privacy,
-            "Code": f"{app.distribution} {app.distribution_version}, trusted by the operator",
+            **_place(app),
             "Connects to": ", ".join(manifest.egress) or "no other host",
+            "Sends people to": ", ".join(sorted(origins(manifest))) or None,
             "Keeps its data": f"{counted(manifest.retention_days, 'day')} after it is uninstalled",
         }
     )
@@ -61,6 +64,13 @@ def write_manifest(page: Page, app: InstalledApp) -> None:
     _hooks(page, manifest)
     for contact, details in manifest.contacts.items():
         page.line(f"It is told, of the {contact} contact: {', '.join(DETAILS[name].words for name in details)}.")
+
+
+def _place(app: InstalledApp) -> dict[str, str]:
+    if not runs_elsewhere(app):
+        return {"Code": f"{app.distribution} {app.distribution_version}, trusted by the operator"}
+    where = "its vendor's machine, which dials in" if app.distribution == DIALS_IN else app.distribution
+    return {"Runs at": f"{where}: it can have nothing but what the host passes to it"}
 
 
 def _asks(page: Page, words: str, scopes: Mapping[str, str]) -> None:
@@ -133,6 +143,7 @@ def write_preview(page: Page, preview: Preview) -> None:
             "Reach": reach,
             "Ways out": ", ".join(preview.channels),
             "Connects to": ", ".join(preview.egress) or "no other host",
+            "Sends people to": ", ".join(preview.sends_people_to) or None,
             "Keeps its data": f"{counted(preview.retention_days, 'day')} after it is uninstalled",
             "Left out": counted(preview.people_left_out, "person", "people") + ", who objected or are restricted",
             "For you alone": "yes" if preview.alone else None,

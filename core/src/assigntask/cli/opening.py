@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from assigntask.db.ids import is_id
 from assigntask.errors import HostError
 from assigntask.people import doers, organisations, people
 from assigntask.people.facts import Doer, OrganisationFacts
-from assigntask.settings import Settings
+from assigntask.settings import LOOPBACK_NETWORKS, Settings
 
 SETTLE_SECONDS = 10.0
 
@@ -45,6 +45,7 @@ class Call:
     as_json: bool
     database: str | None
     data: str | None = None
+    dev: bool = False  # apps on this machine may be asked, over http too
 
     def settings(self) -> Settings:
         """A folder that is named on the command line goes before a database that only the environment names."""
@@ -52,7 +53,11 @@ class Call:
         database = self.database
         if database is None and folder is not None:
             database = f"sqlite:///{folder / 'assigntask.db'}"
-        return Settings.of(database=database, data=folder)
+        settings = Settings.of(database=database, data=folder)
+        if self.dev:
+            allowed = dict.fromkeys((*settings.outgoing_allow, *LOOPBACK_NETWORKS))
+            settings = replace(settings, outgoing_allow=tuple(allowed))
+        return settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ DataOption = Annotated[
     typer.Option("--data", metavar="FOLDER", help="Where database and keys are kept.", show_default=False),
 ]
 
+DevOption = Annotated[
+    bool, typer.Option("--dev", help="Let this host ask apps on this machine, over http too: while you develop one.")
+]
+
 PersonArgument = Annotated[
     str, typer.Argument(metavar="PERSON", help="An e-mail address, a user name or an id.", show_default=False)
 ]

@@ -14,9 +14,12 @@ from assigntask.cli.options import PersonArgument, group
 from assigntask.cli.page import Page, counted
 from assigntask.errors import HostError
 from assigntask.installations import installations
-from assigntask.people import contacts, people
+from assigntask.people import contacts, people, sessions
 from assigntask.people.contacts import ContactKind
 from assigntask.people.facts import PersonFacts, Role
+
+USUAL_ADDRESS = "http://127.0.0.1:8000"
+"""Where `assigntask serve` listens, unless it is told otherwise."""
 
 cli = typer.Typer()
 commands = group("Who belongs to an organisation, and what they are in it.")
@@ -163,6 +166,21 @@ async def set_contact(
     await here.platform.people.contact(here.doer, kind, None if remove else found.id)
     words = f"Nobody is the {kind} contact." if remove else f"{found.name} is the {kind} contact."
     return Answer({"contact": kind, "person": None if remove else person_json(found)}, lambda page: page.line(words))
+
+
+@command(commands, "sign-in-link", acting="no")
+async def sign_in_link(here: Here, person: PersonArgument) -> Answer:
+    """Make a link that signs somebody in to the pages: once, within 10 minutes. Give it to nobody else."""
+    found = await _found(here, person)
+    secret = await here.platform.signing_in.make_link(here.doer, found.id)
+    link = f"{here.platform.settings.url or USUAL_ADDRESS}/sign-in?link={secret}"
+    until = here.platform.clock() + sessions.LINK_LIFETIME
+
+    def show(page: Page) -> None:
+        page.line(f"This link signs {found.name} in, once, within 10 minutes:")
+        page.raw(f"{link}\n")  # in one piece, however narrow the terminal
+
+    return Answer({"person": found.id, "link": link, "expires_at": until.isoformat().replace("+00:00", "Z")}, show)
 
 
 @command(commands, "forget")

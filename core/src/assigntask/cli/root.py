@@ -14,10 +14,15 @@ from assigntask.cli.options import DatabaseOption, JsonOption
 COMMANDS = {
     "run": ("running", "Start with a sample organisation: the quickest way to see everything."),
     "serve": ("serving", "Serve the pages, and deliver what apps are waiting for."),
+    "dev": ("dev", "Write an app: reload on save, and see each hook call and what it was given."),
     "import": ("imports", "Bring in a board from another tracker."),
     "people": ("people", "Who belongs to an organisation, and what they are in it."),
     "tasks": ("tasks", "List, show, add, edit and comment tasks."),
-    "apps": ("apps app_settings app_reports", "Find, install, upgrade, disable and uninstall apps."),
+    "apps": (
+        "apps app_settings app_reports app_jobs app_credentials",
+        "Find, install, upgrade, disable and uninstall apps.",
+    ),
+    "remote": ("remote", "Offer apps that run on their vendors' machines."),
     "object": ("objections", "One person's objection to one app."),
     "restrict": ("objections", "No app is given anything about a person."),
     "why": ("objections", "Why an app is, or is not, given a detail about somebody."),

@@ -15,7 +15,7 @@ from assigntask.cli import sample_organisation
 from assigntask.cli.command import call_of
 from assigntask.cli.failures import visible
 from assigntask.cli.opening import Answer, Call
-from assigntask.cli.options import DatabaseOption, DataOption, JsonOption
+from assigntask.cli.options import DatabaseOption, DataOption, DevOption, JsonOption
 from assigntask.cli.page import Page
 from assigntask.cli.people import person_json
 from assigntask.cli.program import program
@@ -44,12 +44,13 @@ def run(
     context: typer.Context,
     data: DataOption = None,
     port: PortOption = 8000,
+    dev: DevOption = False,
     json_output: JsonOption = False,
     database: DatabaseOption = None,
 ) -> None:
     """Start with a sample organisation: makes it where there is nothing yet, says what to try, and serves."""
     call = call_of(context)
-    call = Call(call.as_json, call.database, data)
+    call = Call(call.as_json, call.database, data, dev)
     settings = call.settings()
 
     async def ready(platform: Platform, url: str) -> Answer:

@@ -113,6 +113,9 @@ def attachment_json(attachment: AttachmentFacts, names: Names) -> dict[str, Any]
         "id": attachment.id,
         "name": attachment.name,
         "url": attachment.url,
+        "media_type": attachment.media_type,
+        "size": attachment.size,
+        "sha256": attachment.sha256,
         "author": person_ref(attachment.author, names),
         "created": moment(attachment.created),
     }
@@ -175,11 +178,15 @@ def write_story(
         page.line()
         page.heading("Attachments")
         for attachment in attachments:
-            page.indented(f"{attachment.name}  {attachment.url}")
+            page.indented(f"{attachment.name}  {attachment.url or file_words(attachment)}")
     for comment in comments:
         page.line()
         page.heading(f"{shown(comment.created)} {by(comment.author, names)}".strip())
         page.indented(named(comment.text, names))
+
+
+def file_words(attachment: AttachmentFacts) -> str:
+    return f"a file, {attachment.media_type}, {attachment.size} bytes"
 
 
 def who(person_ids: Collection[str], names: Names) -> str:

@@ -21,7 +21,7 @@ cli.add_typer(keys, name="keys")
 @host_command(cli, "sweep")
 async def sweep(platform: Platform) -> Answer:
     """Do what is due: wipe what uninstalled apps kept long enough, finish forgetting, deliver, seal, take upgrades."""
-    looked = await platform.upgrading.check()
+    looked = await platform.follow()
     swept = await platform.sweep()
     upgrades: list[dict[str, Any]] = [
         {

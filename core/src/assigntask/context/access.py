@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.actions.checklists import ChecklistActions
 from assigntask.actions.tasks import TaskActions
 from assigntask.context.storage import Sealing
 from assigntask.db import tables as t
@@ -20,6 +21,7 @@ from assigntask.grants.grants import Grants
 from assigntask.ledger.channel import Channel
 from assigntask.people import doers
 from assigntask.people.facts import Doer
+from assigntask.settings import Limits
 from assigntask_sdk.errors import Gone, Refused
 
 Clock = Callable[[], dt.datetime]
@@ -38,21 +40,24 @@ class Services:
     sealing: Sealing
     clock: Clock
     refresh: Refresh
+    checklists: ChecklistActions
+    file_bytes: int = Limits().file_bytes  # of one attached file
 
 
 class Access:
     """Loads the grant anew for every call, so that what an admin or a person decides holds at once.
 
     Made with the grant of an installation that is not active (a goodbye), it leads to the app's own
-    storage, problems and log, and to nothing else.
+    storage, problems and log, and to nothing else. `scopes`: what every grant is narrowed to; None: nothing.
     """
 
-    def __init__(self, services: Services, grant: Grant) -> None:
+    def __init__(self, services: Services, grant: Grant, scopes: frozenset[str] | None = None) -> None:
         self.services = services
         self.organisation_id = grant.organisation_id
         self.installation_id = grant.installation_id
         self.app_id = grant.app_id
-        self.last = grant
+        self.scopes = scopes
+        self.last = grant if scopes is None else grant.narrowed_to(scopes)
         self._actor = grant.actor
         self._goodbye = grant.state != "active"
 
@@ -90,16 +95,17 @@ class Access:
         return PersonAccess(self, pairwise)
 
     async def _current(self, *, any_state: bool) -> Grant:
-        return await self.services.grants.current(
+        grant = await self.services.grants.current(
             self.organisation_id, self.installation_id, self._actor, any_state=any_state
         )
+        return grant if self.scopes is None else grant.narrowed_to(self.scopes)
 
 
 class PersonAccess(Access):
     """The same with one person's rights too. Who it is, and whether they may still be known, is asked at each call."""
 
     def __init__(self, base: Access, pairwise: str) -> None:
-        super().__init__(base.services, base.last)
+        super().__init__(base.services, base.last, base.scopes)
         self._base = base
         self._pairwise = pairwise
 

@@ -10,8 +10,12 @@ from typing import Any
 from assigntask.context.access import Access, Services
 from assigntask.context.attachments import CtxAttachments
 from assigntask.context.boundary import for_app
+from assigntask.context.checklists import CtxChecklists
 from assigntask.context.comments import CtxComments
+from assigntask.context.events import CtxEvents, EventReader
+from assigntask.context.jobs import CtxJobs
 from assigntask.context.log import AppLog
+from assigntask.context.organisations import CtxDepartments, CtxOrganisation, CtxTaskTypes
 from assigntask.context.people import CtxPeople
 from assigntask.context.problems import CtxProblems, ProblemRows
 from assigntask.context.projects import CtxProjects
@@ -19,7 +23,6 @@ from assigntask.context.reach import reached_task
 from assigntask.context.stores import CheckedStorage
 from assigntask.context.tasks import CtxTasks
 from assigntask.grants.grant import Grant
-from assigntask_sdk.context import Ctx
 from assigntask_sdk.manifest import Manifest
 from assigntask_sdk.records import PersonId, TaskId
 
@@ -34,6 +37,7 @@ class HostCtx:
         self,
         access: Access,
         problems: ProblemRows,
+        events: EventReader,
         *,
         deadline: dt.datetime,
         settings: Mapping[str, Any],
@@ -41,6 +45,7 @@ class HostCtx:
     ) -> None:
         self._access = access
         self._problems = problems
+        self._events = events
         self.viewer = viewer
         self.settings = settings
         self.deadline = deadline
@@ -48,9 +53,15 @@ class HostCtx:
         self.comments = CtxComments(access)
         self.people = CtxPeople(access)
         self.projects = CtxProjects(access)
+        self.organisation = CtxOrganisation(access)
+        self.departments = CtxDepartments(access)
+        self.task_types = CtxTaskTypes(access)
+        self.checklists = CtxChecklists(access)
         self.attachments = CtxAttachments(access)
         self.storage = CheckedStorage(access)
         self.problems = CtxProblems(access, problems)
+        self.events = CtxEvents(access, events)
+        self.jobs = CtxJobs(access)
         self.log = AppLog(access.app_id, access.installation_id)
 
     def now(self) -> dt.datetime:
@@ -59,10 +70,17 @@ class HostCtx:
     def granted(self, scope: str) -> bool:
         return self._access.last.has(scope)
 
-    def as_person(self, person: PersonId) -> Ctx:
+    def as_person(self, person: PersonId) -> HostCtx:
         """Nothing is asked here: whether there is such a person, each call of what this returns finds out."""
         access = self._access.as_person(person)
-        return HostCtx(access, self._problems, deadline=self.deadline, settings=self.settings, viewer=self.viewer)
+        return HostCtx(
+            access,
+            self._problems,
+            self._events,
+            deadline=self.deadline,
+            settings=self.settings,
+            viewer=self.viewer,
+        )
 
     @for_app
     async def refresh(self, task: TaskId) -> None:
@@ -72,9 +90,10 @@ class HostCtx:
 
 
 class ContextFactory:
-    def __init__(self, services: Services, problems: ProblemRows) -> None:
+    def __init__(self, services: Services, problems: ProblemRows, events: EventReader) -> None:
         self._services = services
         self._problems = problems
+        self._events = events
 
     def make(
         self,
@@ -84,14 +103,21 @@ class ContextFactory:
         settings: Mapping[str, Any],
         manifest: Manifest | None = None,
         viewer: PersonId | None = None,
-    ) -> Ctx:
+        scopes: frozenset[str] | None = None,
+    ) -> HostCtx:
         """`settings` as they are stored; with the accepted `manifest`, its defaults stand for what is missing.
 
         `viewer`: whoever looks on, as the gate released them and not otherwise. A grant of an installation
-        that is not active makes the ctx of a goodbye: storage, problems and log.
+        that is not active makes the ctx of a goodbye: storage, problems and log. `scopes`: every grant is
+        narrowed to them, as a token asks that was given with less than the grant has.
         """
         filled = settings if manifest is None else manifest.settings_with(settings)
-        access = Access(self._services, grant)
+        access = Access(self._services, grant, scopes)
         return HostCtx(
-            access, self._problems, deadline=deadline, settings=MappingProxyType(dict(filled)), viewer=viewer
+            access,
+            self._problems,
+            self._events,
+            deadline=deadline,
+            settings=MappingProxyType(dict(filled)),
+            viewer=viewer,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from assigntask.db.ids import is_id
 from assigntask_sdk.context import TaskFilters
-from assigntask_sdk.details import DETAILS, nearest
+from assigntask_sdk.details import DETAILS, STREAMED, nearest
 from assigntask_sdk.errors import Invalid
 
 # A filter tells its detail about every task that comes back, so it counts as asked for.
@@ -26,7 +26,7 @@ _ALWAYS = frozenset({"id", "version", "withheld"})
 
 @cache
 def details_of_record(record: str) -> frozenset[str]:
-    return frozenset(detail.name for detail in DETAILS.values() if detail.record == record)
+    return frozenset(detail.name for detail in DETAILS.values() if detail.record == record) - STREAMED
 
 
 def needs_of(record: str, fields: Any) -> frozenset[str]:
@@ -44,7 +44,7 @@ def needs_of(record: str, fields: Any) -> frozenset[str]:
         if field in _ALWAYS:
             continue
         name = field if isinstance(field, str) and "." in field else f"{record}.{field}"
-        if name in DETAILS and DETAILS[name].record in (record, "person"):
+        if name in DETAILS and DETAILS[name].record in (record, "person") and name not in STREAMED:
             needs.add(name)
         else:
             unknown[str(field)] = _unknown_field(record, str(field))

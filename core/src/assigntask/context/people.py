@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Collection, Sequence
 
+from assigntask.context import cursors
 from assigntask.context.access import Access, opened
 from assigntask.context.boundary import for_app, not_found
+from assigntask.context.cursors import behind, checked_limit
 from assigntask.context.fields import needs_of
 from assigntask.gate.gate import Slot
 from assigntask.grants.grant import Grant
@@ -14,6 +17,7 @@ from assigntask_sdk.errors import Invalid, NotFound
 from assigntask_sdk.records import Person, PersonId
 
 PAGE = 200
+DEFAULT_LIMIT = 50
 SCOPE = "people:name"  # the least that opens anything about people
 
 
@@ -49,12 +53,31 @@ class CtxPeople:
                 yield person
 
     @for_app
+    async def page(
+        self, fields: Collection[str] | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> tuple[Sequence[Person], str | None]:
+        """One page as `list` gives them, `limit` (1 to 200) at most, and the cursor of the next; None: no more.
+
+        Raises Invalid, also for a cursor that no page of this list gave, and Refused.
+        """
+        limit, last = checked_limit(limit), behind("people", cursor)
+        grant, needs, everyone = await self._everyone(fields)
+        start = 0 if last is None else bisect_right(everyone, last, key=grant.pairwise)
+        ids = everyone[start : start + limit]
+        more = cursors.cursor("people", grant.pairwise(ids[-1])) if start + limit < len(everyone) else None
+        return await self._released(grant, needs, ids), more
+
+    @for_app
     async def _begin(self, fields: Collection[str] | None) -> tuple[frozenset[str], Sequence[str]]:
+        _, needs, everyone = await self._everyone(fields)
+        return needs, everyone
+
+    async def _everyone(self, fields: Collection[str] | None) -> tuple[Grant, frozenset[str], Sequence[str]]:
         needs = needs_of("person", fields)
         grant = await self._opened()
         everyone = await self._access.services.db.read(rows.everyone, grant.organisation_id)
         # In the order of this app's own ids: any other would be the same for every app, and so an id again.
-        return needs, sorted((one for one in everyone if not grant.withholds(one)), key=grant.pairwise)
+        return grant, needs, sorted((one for one in everyone if not grant.withholds(one)), key=grant.pairwise)
 
     @for_app
     async def _page(self, needs: frozenset[str], ids: Sequence[str]) -> Sequence[Person]:

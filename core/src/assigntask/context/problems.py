@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy.engine import Connection
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 from assigntask.context.access import Access
 from assigntask.context.boundary import for_app
 from assigntask.people.text import checked
+from assigntask_sdk.records import Problem
 
 MAX_KEY = 200
 MAX_TEXT = 100_000  # what is kept of it may be less
@@ -32,6 +34,10 @@ class ProblemRows(Protocol):
 
     def clear(self, conn: Connection, organisation_id: str, installation_id: str, key: str) -> None: ...
 
+    def reported(self, conn: Connection, organisation_id: str, installation_id: str) -> Sequence[Problem]:
+        """What the installation's app itself reported, the latest first."""
+        ...
+
 
 class CtxProblems:
     def __init__(self, access: Access, rows: ProblemRows) -> None:
@@ -53,6 +59,12 @@ class CtxProblems:
         key = checked("key", key, limit=MAX_KEY)
         await self._access.own_grant()
         await self._access.services.db.write(self._rows.clear, *self._mine(), key)
+
+    @for_app
+    async def list(self) -> Sequence[Problem]:
+        """The app's own, the latest first."""
+        await self._access.own_grant()
+        return await self._access.services.db.read(self._rows.reported, *self._mine())
 
     def _mine(self) -> tuple[str, str]:
         return self._access.organisation_id, self._access.installation_id

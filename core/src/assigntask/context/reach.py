@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from assigntask.context.boundary import not_found
 from assigntask.context.fields import could_be_id
 from assigntask.db import tables as t
 from assigntask.grants.grant import Grant
+from assigntask.tasks import checklists
 
 
 async def reached_task(access: Access, grant: Grant, task_id: Any) -> str:
@@ -33,6 +35,26 @@ async def reached_project(access: Access, grant: Grant, project_id: Any) -> str:
     return str(project_id)
 
 
+async def reached_checklist(access: Access, grant: Grant, checklist_id: Any) -> None:
+    """Raises NotFound."""
+    await _reached(access, grant, checklist_id, _project_of_checklist, "checklist")
+
+
+async def reached_item(access: Access, grant: Grant, item_id: Any) -> None:
+    """Raises NotFound."""
+    await _reached(access, grant, item_id, _project_of_item, "checklist item")
+
+
+async def _reached(
+    access: Access, grant: Grant, id: Any, project_of: Callable[[Connection, str, str], str | None], what: str
+) -> None:
+    project_id = None
+    if could_be_id(id):
+        project_id = await access.services.db.read(project_of, grant.organisation_id, id)
+    if project_id is None or not grant.reaches(project_id):
+        raise not_found(what)
+
+
 async def reached_attachment(access: Access, grant: Grant, attachment_id: Any) -> None:
     """Raises NotFound, also for one that a withheld person added: this app can't see it."""
     found = None
@@ -46,6 +68,16 @@ def _project_of_task(conn: Connection, organisation_id: str, task_id: str) -> st
     return conn.execute(
         sa.select(t.task.c.project_id).where(t.task.c.organisation_id == organisation_id, t.task.c.id == task_id)
     ).scalar_one_or_none()
+
+
+def _project_of_checklist(conn: Connection, organisation_id: str, checklist_id: str) -> str | None:
+    task_id = checklists.task_of(conn, organisation_id, checklist_id)
+    return None if task_id is None else _project_of_task(conn, organisation_id, task_id)
+
+
+def _project_of_item(conn: Connection, organisation_id: str, item_id: str) -> str | None:
+    task_id = checklists.task_of_item(conn, organisation_id, item_id)
+    return None if task_id is None else _project_of_task(conn, organisation_id, task_id)
 
 
 def _is_project(conn: Connection, organisation_id: str, project_id: str) -> bool:

@@ -34,14 +34,15 @@ class CheckedStore:
     async def scan(self, prefix: str = "", after: str = "") -> AsyncIterator[tuple[str, Entry]]:
         more = True
         while more:
-            entries, more = await self._page(prefix, after)
+            entries, more = await self.page(prefix, after, PAGE)
             for entry in entries:
                 yield entry
             after = entries[-1][0] if entries else after
 
     @for_app
-    async def _page(self, prefix: str, after: str) -> tuple[list[tuple[str, Entry]], bool]:
-        return await (await self._open()).page(prefix, after, PAGE)
+    async def page(self, prefix: str, after: str, limit: int) -> tuple[list[tuple[str, Entry]], bool]:
+        """Up to `limit` entries in key order from behind `after`, and whether there may be more."""
+        return await (await self._open()).page(prefix, after, limit)
 
     @for_app
     async def commit(self, *operations: Operation) -> None:

@@ -26,6 +26,12 @@ _WAITS = (
 # What an app that was uninstalled still hears.
 FAREWELLS = ("uninstalling", "person_forgotten")
 
+# The hook of a delivery that is no notice: an app that runs elsewhere is given its credentials.
+CREDENTIALS = "credentials"
+
+# An app's own jobs are told beside its line: neither waits for the other, however long a job takes.
+JOB = "job"
+
 # Written out, because the databases choose a partial index by the statement's text.
 _WAITING: sa.ColumnClause[str] = sa.literal_column("'waiting'")
 
@@ -57,7 +63,7 @@ def waiting(conn: Connection, now: dt.datetime) -> list[tuple[str, str]]:
             t.delivery.c.installation_id,
             sa.func.min(t.delivery.c.position).label("position"),
         )
-        .where(t.delivery.c.state == _WAITING)
+        .where(t.delivery.c.state == _WAITING, t.delivery.c.hook != JOB)
         .group_by(t.delivery.c.organisation_id, t.delivery.c.installation_id)
         .subquery("head")
     )
@@ -102,6 +108,36 @@ def claim(
     return Delivery(
         row.delivery_id, organisation_id, installation_id, row.position, row.hook, taken, until, event_of(row)
     )
+
+
+def behind(conn: Connection, organisation_id: str, installation_id: str, position: int, limit: int) -> list[Delivery]:
+    """Up to `limit` notices of a line from behind `position` on, told or not, in order.
+
+    They are to be looked at, not to be told.
+    """
+    d = t.delivery.c
+    own = (d.organisation_id == organisation_id, d.installation_id == installation_id, d.hook != CREDENTIALS)
+    columns = (d.id.label("delivery_id"), d.position, d.hook, d.attempts, t.event)
+    query = (
+        sa.select(*columns)
+        .join(t.event, sa.and_(t.event.c.organisation_id == d.organisation_id, t.event.c.id == d.event_id))
+        .where(*own, d.position > position)
+        .order_by(d.position)
+        .limit(limit)
+    )
+    return [
+        Delivery(
+            row.delivery_id,
+            organisation_id,
+            installation_id,
+            row.position,
+            row.hook,
+            row.attempts,
+            row.at,
+            event_of(row),
+        )
+        for row in conn.execute(query)
+    ]
 
 
 def done(conn: Connection, delivery: Delivery, now: dt.datetime) -> bool:
@@ -160,7 +196,12 @@ def _head(organisation_id: str, installation_id: str) -> sa.Select[Any]:
     d = t.delivery.c
     first = (
         sa.select(sa.func.min(d.position))
-        .where(d.organisation_id == organisation_id, d.installation_id == installation_id, d.state == _WAITING)
+        .where(
+            d.organisation_id == organisation_id,
+            d.installation_id == installation_id,
+            d.state == _WAITING,
+            d.hook != JOB,
+        )
         .scalar_subquery()
     )
     return (

@@ -41,13 +41,15 @@ class Slot:
     """One place of what is to be sent: facts, or several, or several by name.
 
     `detail`: what opens the slot at all ("viewer.change"); without it the slot stays None. `own`: person id →
-    details of that person that are opened beside the grant, because they agreed to be a contact.
+    details of that person that are opened beside the grant, because they agreed to be a contact. `needs`: of what
+    the release asks for, this place takes these alone; None: all.
     """
 
     facts: Facts | Sequence[Facts] | Mapping[str, Facts] | None
     detail: str | None = None
     own: Mapping[str, frozenset[str]] | None = None
     draft: bool = False  # not saved yet: the version does not tell what was passed, so it is recorded every time
+    needs: frozenset[str] | None = None
 
     def each(self) -> Iterable[Facts]:
         facts = self.facts
@@ -84,8 +86,15 @@ class Gate:
         projection = Projection(grant, details, people)
         values: dict[str, Any] = {}
         draft = False
+        narrower: dict[frozenset[str], Projection] = {}
         for name, slot in slots.items():
-            values[name] = _fill(projection, grant, slot, needs)
+            if slot.needs is None:
+                values[name] = _fill(projection, grant, slot, needs)
+            else:
+                own = needs & slot.needs
+                if own not in narrower:
+                    narrower[own] = Projection(grant, grant.opens(own), people, projection.seen)
+                values[name] = _fill(narrower[own], grant, slot, own)
             draft = draft or slot.draft
         noted = projection.seen.noted
         entry_id = None

@@ -11,12 +11,21 @@ from typing import Any
 from assigntask.grants.grant import Grant
 from assigntask.ledger.entry import RecordSeen, Subject, Value
 from assigntask.people.facts import DepartmentFacts, OrganisationFacts, PersonFacts
-from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts
+from assigntask.tasks.facts import AttachmentFacts, CommentFacts, ProjectFacts, TaskFacts, TaskTypeFacts
 from assigntask.tasks.mentions import REFERENCE
-from assigntask_sdk.details import DETAILS, About, DetailClass
+from assigntask_sdk.details import DETAILS, STREAMED, About, DetailClass
 from assigntask_sdk.records import RECORDS, DepartmentCount, Person, Record
 
-Facts = OrganisationFacts | DepartmentFacts | ProjectFacts | TaskFacts | CommentFacts | AttachmentFacts | PersonFacts
+Facts = (
+    OrganisationFacts
+    | DepartmentFacts
+    | TaskTypeFacts
+    | ProjectFacts
+    | TaskFacts
+    | CommentFacts
+    | AttachmentFacts
+    | PersonFacts
+)
 
 NOTHING: frozenset[str] = frozenset()
 WITHHELD = Person({"withheld": True})
@@ -76,16 +85,19 @@ class People:
 
 
 class Projection:
-    """One release: turns facts into records and keeps what it passed in `seen`."""
+    """One release: turns facts into records and keeps what it passed in `seen`.
 
-    def __init__(self, grant: Grant, details: frozenset[str], people: People) -> None:
+    Where parts of one release are opened differently, each has its own projection, and all have the same `seen`.
+    """
+
+    def __init__(self, grant: Grant, details: frozenset[str], people: People, seen: Seen | None = None) -> None:
         self._grant = grant
         self._withheld = grant.withheld
         self._details = details
         self._plans = plans_for(details)
         self._people = people
         self._made: dict[str, Person] = {}
-        self.seen = Seen()
+        self.seen = seen or Seen()
 
     def record(self, facts: Facts, own: frozenset[str] = NOTHING, told: frozenset[str] = NOTHING) -> Record | None:
         """None where the whole record is withheld: what a withheld person wrote is absent.
@@ -255,7 +267,8 @@ class Plans(dict[str, Plan]):
         self._details = details
 
     def __missing__(self, kind: str) -> Plan:
-        wanted = [DETAILS[name] for name in DETAILS if name in self._details and name.startswith(f"{kind}.")]
+        opened = self._details - STREAMED
+        wanted = [DETAILS[name] for name in DETAILS if name in opened and name.startswith(f"{kind}.")]
         plain = [detail.field for detail in wanted if detail.name not in SPECIAL]
         about_author = any(detail.about is About.AUTHOR for detail in wanted)
         named = [NAMED[detail.name] for detail in wanted if detail.name in NAMED]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from assigntask.grants.pairwise import pairwise_id
 from assigntask.people.facts import Doer, Role
+from assigntask_sdk.details import details_of
 
-ASSURANCE = "trusted"
-"""In-process apps share the interpreter: the record says what the host passed, not what they could take."""
+Assurance = Literal["trusted", "enforced"]
+"""Trusted: the app shares the interpreter, and the record says what the host passed, not what it could take.
+Enforced: it runs elsewhere, and can have nothing but what the host passed."""
+
+KEPT_NARROWED = 64
+"""Sets of scopes that one grant is kept narrowed to: apps choose them, so their number is bounded."""
 
 ActorKind = Literal["viewer", "installation", "person"]
+
+
+def assurance(*, remote: bool) -> Assurance:
+    return "enforced" if remote else "trusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Grant:
     state: str
     epoch: int  # of the organisation, when this was read
     version: int
-    assurance: str
+    assurance: Assurance
     actor: Actor
     actor_subject_id: str | None
     scopes: frozenset[str]
@@ -60,6 +69,26 @@ class Grant:
     ids: dict[str, str] = field(default_factory=dict, repr=False)  # person id → pairwise id, as they come up
     opened: dict[frozenset[str], frozenset[str]] = field(default_factory=dict, repr=False)  # needs → needs ∩ details
     only_person_id: str | None = None  # who installed the app for themselves alone
+    # Scopes → this grant with no more than them. Never copied: of a changed grant it would be wrong.
+    narrower: dict[frozenset[str], Grant] = field(default_factory=dict, init=False, repr=False)
+
+    def narrowed_to(self, scopes: frozenset[str]) -> Grant:
+        """What this grant and `scopes` both open, as a token says that was asked for with less."""
+        if self.scopes <= scopes:
+            return self
+        known = self.narrower.get(scopes)
+        if known is None:
+            if len(self.narrower) >= KEPT_NARROWED:
+                self.narrower.clear()
+            details = self.details & details_of(scopes)
+            known = replace(self, scopes=self.scopes & scopes, details=details, opened={})
+            self.narrower[scopes] = known
+        return known
+
+    @property
+    def remote(self) -> bool:
+        """Whether the app runs on its vendor's machine."""
+        return self.assurance == "enforced"
 
     def opens(self, needs: frozenset[str]) -> frozenset[str]:
         known = self.opened.get(needs)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.errors import HostError
-from assigntask.grants.grant import ASSURANCE, Actor, Grant
+from assigntask.grants.grant import Actor, Grant, assurance
 from assigntask.grants.rules import opened
 from assigntask.people.rights import rights_of
 from assigntask_sdk.errors import NotFound
@@ -56,7 +56,7 @@ class Grants:
         Raises HostError `installation_unknown`; `installation_inactive` unless `any_state`, which only
         goodbyes may use.
         """
-        epoch = await self._epoch(organisation_id)
+        epoch = await self.epoch(organisation_id)
         cached = self._grants.get((organisation_id, installation_id, actor))
         if cached is not None and cached[0] == epoch:
             grant = cached[1]
@@ -91,14 +91,15 @@ class Grants:
 
     async def subscriptions(self, organisation_id: str, hook: str) -> Sequence[Subscription]:
         """Who listens to a hook, in install order."""
-        await self._epoch(organisation_id)
+        await self.epoch(organisation_id)
         known = self._organisations[organisation_id]
         found = known.subscriptions.get(hook)
         if found is None:
             found = known.subscriptions[hook] = await self._db.read(_subscriptions, organisation_id, hook)
         return found
 
-    async def _epoch(self, organisation_id: str) -> int:
+    async def epoch(self, organisation_id: str) -> int:
+        """As of this moment; it rises with each change of anybody's rights. Raises HostError `organisation_unknown`."""
         version = self._db.data_version()
         known = self._organisations.get(organisation_id)
         if known is not None and known.seen == version:
@@ -127,7 +128,7 @@ def _epoch(conn: Connection, organisation_id: str) -> int:
 
 def load(conn: Connection, organisation_id: str, installation_id: str, actor: Actor, key: bytes, epoch: int) -> Grant:
     row = conn.execute(
-        sa.select(t.installation, t.app.c.vendor_name)
+        sa.select(t.installation, t.app.c.vendor_name, t.app.c.remote)
         .join(t.app, t.app.c.id == t.installation.c.app_id)
         .where(t.installation.c.organisation_id == organisation_id, t.installation.c.id == installation_id)
     ).first()
@@ -144,7 +145,7 @@ def load(conn: Connection, organisation_id: str, installation_id: str, actor: Ac
         state=row.state,
         epoch=epoch,
         version=row.grant_version,
-        assurance=ASSURANCE,
+        assurance=assurance(remote=row.remote),
         actor=actor,
         actor_subject_id=subject_id,
         scopes=usable,

@@ -10,9 +10,14 @@ from typing import Any, Unpack
 from assigntask_sdk import storage
 from assigntask_sdk.context import (
     Attachments,
+    Checklists,
     Comments,
     Ctx,
+    Departments,
+    Events,
+    Jobs,
     Log,
+    Organisations,
     People,
     Problems,
     Projects,
@@ -21,21 +26,32 @@ from assigntask_sdk.context import (
     TaskFields,
     TaskFilters,
     Tasks,
+    TaskTypes,
 )
+from assigntask_sdk.events import EventPage
 from assigntask_sdk.records import (
     Attachment,
     AttachmentId,
+    ChecklistId,
+    ChecklistItemId,
     Comment,
     CommentId,
+    Department,
+    Job,
+    JobId,
+    Organisation,
     Person,
     PersonId,
+    Problem,
     Project,
     ProjectId,
     Task,
     TaskId,
+    TaskType,
 )
 from assigntask_sdk.storage import Entry, Operation, Store
 
+from .feeding import fed
 from .span import Span
 
 CHUNK_BYTES = storage.MAX_COMMIT // 2
@@ -51,9 +67,15 @@ class Crossing:
         self.comments: Comments = _Comments(ctx.comments, span)
         self.people: People = _People(ctx.people, span)
         self.projects: Projects = _Projects(ctx.projects, span)
+        self.organisation: Organisations = _Organisation(ctx.organisation, span)
+        self.departments: Departments = _Departments(ctx.departments, span)
+        self.task_types: TaskTypes = _TaskTypes(ctx.task_types, span)
+        self.checklists: Checklists = _Checklists(ctx.checklists, span)
         self.attachments: Attachments = _Attachments(ctx.attachments, span)
         self.storage: Storage = _Storage(ctx.storage, span)
         self.problems: Problems = _Problems(ctx.problems, span)
+        self.events: Events = _Events(ctx.events, span)
+        self.jobs: Jobs = _Jobs(ctx.jobs, span)
 
     @property
     def viewer(self) -> PersonId | None:
@@ -150,6 +172,52 @@ class _Projects:
         return await self._span.cross(self._projects.list)
 
 
+class _Organisation:
+    def __init__(self, organisation: Organisations, span: Span) -> None:
+        self._organisation, self._span = organisation, span
+
+    async def get(self) -> Organisation:
+        return await self._span.cross(self._organisation.get)
+
+
+class _Departments:
+    def __init__(self, departments: Departments, span: Span) -> None:
+        self._departments, self._span = departments, span
+
+    async def list(self) -> Sequence[Department]:
+        return await self._span.cross(self._departments.list)
+
+
+class _TaskTypes:
+    def __init__(self, task_types: TaskTypes, span: Span) -> None:
+        self._task_types, self._span = task_types, span
+
+    async def list(self) -> Sequence[TaskType]:
+        return await self._span.cross(self._task_types.list)
+
+
+class _Checklists:
+    def __init__(self, checklists: Checklists, span: Span) -> None:
+        self._checklists, self._span = checklists, span
+
+    async def add(self, task: TaskId, name: str, items: Sequence[str] = (), *, key: str) -> ChecklistId:
+        return await self._span.cross(lambda: self._checklists.add(task, name, items, key=key))
+
+    async def add_item(self, checklist: ChecklistId, text: str, *, key: str) -> ChecklistItemId:
+        return await self._span.cross(lambda: self._checklists.add_item(checklist, text, key=key))
+
+    async def set_done(self, item: ChecklistItemId, done: bool) -> None:
+        await self._span.cross(lambda: self._checklists.set_done(item, done))
+
+
+class _Events:
+    def __init__(self, events: Events, span: Span) -> None:
+        self._events, self._span = events, span
+
+    async def list(self, *, after: str = "", limit: int = 50) -> EventPage:
+        return await self._span.cross(lambda: self._events.list(after=after, limit=limit))
+
+
 class _Attachments:
     def __init__(self, attachments: Attachments, span: Span) -> None:
         self._attachments, self._span = attachments, span
@@ -159,6 +227,13 @@ class _Attachments:
 
     async def add(self, task: TaskId, name: str, url: str, *, key: str) -> AttachmentId:
         return await self._span.cross(lambda: self._attachments.add(task, name, url, key=key))
+
+    async def add_file(self, task: TaskId, name: str, content: AsyncIterable[bytes], *, key: str) -> AttachmentId:
+        return await fed(self._span, content, lambda feed: self._attachments.add_file(task, name, feed, key=key))
+
+    def content(self, id: AttachmentId) -> AsyncIterator[bytes]:
+        """Piece by piece, so that no more of a file than one is in memory."""
+        return self._span.iterate(lambda: self._attachments.content(id), batch=1)
 
     async def remove(self, id: AttachmentId) -> None:
         await self._span.cross(lambda: self._attachments.remove(id))
@@ -218,6 +293,28 @@ class _Problems:
 
     async def clear(self, key: str) -> None:
         await self._span.cross(lambda: self._problems.clear(key))
+
+    async def list(self) -> Sequence[Problem]:
+        return await self._span.cross(self._problems.list)
+
+
+class _Jobs:
+    def __init__(self, jobs: Jobs, span: Span) -> None:
+        self._jobs, self._span = jobs, span
+
+    async def start(self, name: str, args: Any, *, key: str) -> JobId:
+        return await self._span.cross(lambda: self._jobs.start(name, args, key=key))
+
+    async def get(self, id: JobId) -> Job:
+        return await self._span.cross(lambda: self._jobs.get(id))
+
+    async def list(self) -> Sequence[Job]:
+        return await self._span.cross(self._jobs.list)
+
+    async def progress(
+        self, id: JobId, done: int | None = None, total: int | None = None, text: str | None = None
+    ) -> None:
+        await self._span.cross(lambda: self._jobs.progress(id, done, total, text))
 
 
 async def _each(chunk: builtins.list[Operation]) -> AsyncIterator[Operation]:

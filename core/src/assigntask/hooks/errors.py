@@ -10,6 +10,9 @@
                      breaker_open           it failed too often and is left alone for a while
                      app_broken             its code can't be loaded
                      app_upgrading          `upgraded` has not finished; other hooks wait
+                     app_offline            it dials in, and is not there at the moment
+                     app_not_connected      its service did not take its credentials yet
+                     host_without_address   the host does not know where apps find it
                      host_error             ctx failed inside the host; it is not the app's fault
 
 What an app's code raised never comes through: only its kind and its first words, in `why`. They may hold
@@ -32,10 +35,24 @@ CallCode = Literal[
     "breaker_open",
     "app_broken",
     "app_upgrading",
+    "app_offline",
+    "app_not_connected",
+    "host_without_address",
     "host_error",
 ]
 CALL_CODES: tuple[str, ...] = get_args(CallCode)
-INNOCENT: frozenset[str] = frozenset({"hook_held_up", "breaker_open", "app_broken", "app_upgrading", "host_error"})
+INNOCENT: frozenset[str] = frozenset(
+    {
+        "hook_held_up",
+        "breaker_open",
+        "app_broken",
+        "app_upgrading",
+        "app_offline",
+        "app_not_connected",
+        "host_without_address",
+        "host_error",
+    }
+)
 """Codes that say nothing new about the app's code, so they don't count for its breaker."""
 
 WHY_LENGTH = 200

@@ -1,4 +1,4 @@
-"""Lines of deliveries while an app is being upgraded, and deliveries that go back without having been tried."""
+"""Lines of deliveries while an app is being upgraded, its own jobs, and deliveries that go back without a try."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.events import deliveries, events
-from assigntask.events.deliveries import Delivery
+from assigntask.events.deliveries import JOB, Delivery
+from assigntask.jobs import rows as jobs
 
 UPGRADED = "upgraded"
 ERASURES = ("person_forgotten", "person_withdrawn")
@@ -25,8 +26,14 @@ def due(conn: Connection, now: dt.datetime) -> list[tuple[str, str]]:
         .where(d.state == "waiting", d.hook == UPGRADED, d.next_at <= now, i.state == "active")
         .where(i.upgrading_from.is_not(None), sa.or_(d.leased_until.is_(None), d.leased_until <= now))
     )
-    found = [*deliveries.waiting(conn, now), *((row[0], row[1]) for row in conn.execute(upgrading))]
-    return list(dict.fromkeys(found))
+    working = (
+        sa.select(d.organisation_id, d.installation_id)
+        .join(t.installation, sa.and_(i.organisation_id == d.organisation_id, i.id == d.installation_id))
+        .where(d.state == "waiting", d.hook == JOB, d.next_at <= now, i.state == "active")
+        .where(sa.or_(d.leased_until.is_(None), d.leased_until <= now))
+    )
+    beside = (row for query in (upgrading, working) for row in conn.execute(query))
+    return list(dict.fromkeys([*deliveries.waiting(conn, now), *((row[0], row[1]) for row in beside)]))
 
 
 def claim(
@@ -34,7 +41,7 @@ def claim(
 ) -> Delivery | None:
     """What is to be told next, which is then nobody else's; None where nothing is, at this moment.
 
-    The head of the line; but while the app is being upgraded, `upgraded` comes first.
+    The head of the line, then jobs; but while the app is being upgraded, `upgraded` comes first, and jobs wait.
     """
     i = t.installation.c
     row = conn.execute(
@@ -42,41 +49,51 @@ def claim(
         .where(i.organisation_id == organisation_id, i.id == installation_id)
         .with_for_update(key_share=True)  # two processes must not take two of one line, one of them out of turn
     ).one_or_none()
-    if row is None:
+    if row is None or _anything_taken(conn, organisation_id, installation_id, now):
         return None
     if row.state == "active" and row.upgrading_from is not None:
         head = _waiting(conn, organisation_id, installation_id)
-        if head is not None and _taken(head, now):
-            return None
-        if head is None or head.hook not in ERASURES:
-            upgraded = _waiting(conn, organisation_id, installation_id, UPGRADED)
-            if upgraded is not None:
-                return _claim(conn, upgraded, now, lease)
-            end_upgrade(conn, organisation_id, installation_id)
-    elif _anything_taken(conn, organisation_id, installation_id, now):
-        return None
-    return deliveries.claim(conn, organisation_id, installation_id, now, lease)
+        if head is not None and head.hook in ERASURES:
+            return deliveries.claim(conn, organisation_id, installation_id, now, lease)
+        upgraded = _waiting(conn, organisation_id, installation_id, UPGRADED)
+        if upgraded is not None:
+            return _claim(conn, upgraded, now, lease)
+        end_upgrade(conn, organisation_id, installation_id)
+    notice = deliveries.claim(conn, organisation_id, installation_id, now, lease)
+    if notice is not None or row.state != "active":
+        return notice
+    job = _due_job(conn, organisation_id, installation_id, now)
+    return None if job is None else _claim(conn, job, now, lease)
+
+
+def wake(conn: Connection, app_id: str, now: dt.datetime) -> None:
+    """What waits for an app that has just come may be told now, in every organisation that has it active."""
+    d, i = t.delivery.c, t.installation.c
+    mine = sa.select(i.id).where(
+        i.organisation_id == d.organisation_id, i.id == d.installation_id, i.app_id == app_id, i.state == "active"
+    )
+    conn.execute(
+        sa.update(t.delivery)
+        .where(d.state == "waiting", d.next_at > now, d.leased_until.is_(None), mine.exists())
+        .values(next_at=now)
+    )
 
 
 def put_back(conn: Connection, delivery: Delivery, next_at: dt.datetime, why: str | None = None) -> bool:
     """To be told from `next_at` on, as if it had not been tried. False: the lease has run out."""
-    d = t.delivery.c
-    query = (
-        sa.update(t.delivery)
-        .where(
-            d.organisation_id == delivery.organisation_id,
-            d.id == delivery.id,
-            d.state == "waiting",
-            d.leased_until == delivery.leased_until,
-        )
-        .values(leased_until=None, attempts=delivery.attempts - 1, next_at=next_at, last_error=why)
-    )
-    return conn.execute(query).rowcount == 1
+    return _give_back(conn, delivery, attempts=delivery.attempts - 1, next_at=next_at, last_error=why)
+
+
+def more(conn: Connection, delivery: Delivery, now: dt.datetime) -> bool:
+    """To be told again at once: it got on, so what failed before counts no more. False: the lease has run out."""
+    return _give_back(conn, delivery, attempts=0, next_at=now, last_error=None)
 
 
 def done(conn: Connection, delivery: Delivery, now: dt.datetime) -> bool:
-    """It was told; where it was `upgraded`, the app's other hooks go on in the same moment."""
+    """It was told; where it was `upgraded`, the app's other hooks go on in the same moment. A job is done."""
     settled = deliveries.done(conn, delivery, now)
+    if settled and delivery.hook == JOB:
+        jobs.ended(conn, *_job_of(delivery), "done", now)
     if settled and delivery.hook == UPGRADED:
         end_upgrade(conn, delivery.organisation_id, delivery.installation_id)
     return settled
@@ -85,9 +102,24 @@ def done(conn: Connection, delivery: Delivery, now: dt.datetime) -> bool:
 def dead(conn: Connection, delivery: Delivery, now: dt.datetime, error: str) -> bool:
     """It is given up. An app whose `upgraded` was given up is called again, rather than left waiting for ever."""
     settled = deliveries.dead(conn, delivery, now, error)
+    if settled and delivery.hook == JOB:
+        jobs.ended(conn, *_job_of(delivery), "failed", now, error)
     if settled and delivery.hook == UPGRADED:
         end_upgrade(conn, delivery.organisation_id, delivery.installation_id)
     return settled
+
+
+def skip(conn: Connection, delivery: Delivery, now: dt.datetime, why: str) -> bool:
+    """There is nothing to tell; a job fails then."""
+    settled = deliveries.skip(conn, delivery, now, why)
+    if settled and delivery.hook == JOB:
+        jobs.ended(conn, *_job_of(delivery), "failed", now, why)
+    return settled
+
+
+def begin(conn: Connection, delivery: Delivery, now: dt.datetime) -> None:
+    """The app is about to be called for its job."""
+    jobs.running(conn, *_job_of(delivery), now)
 
 
 def end_upgrade(conn: Connection, organisation_id: str, installation_id: str) -> None:
@@ -104,14 +136,43 @@ def end_upgrade(conn: Connection, organisation_id: str, installation_id: str) ->
 def _waiting(
     conn: Connection, organisation_id: str, installation_id: str, hook: str | None = None
 ) -> sa.Row[tuple[object, ...]] | None:
-    """The first in line, or the first of this hook."""
+    """The first in line, jobs left aside, or the first of this hook."""
     d = t.delivery.c
     query = sa.select(t.delivery).where(
         d.organisation_id == organisation_id, d.installation_id == installation_id, d.state == "waiting"
     )
-    if hook is not None:
-        query = query.where(d.hook == hook)
+    query = query.where(d.hook != JOB if hook is None else d.hook == hook)
     return conn.execute(query.order_by(d.position).limit(1)).one_or_none()
+
+
+def _due_job(
+    conn: Connection, organisation_id: str, installation_id: str, now: dt.datetime
+) -> sa.Row[tuple[object, ...]] | None:
+    """The one that waits longest, so that of several each gets on."""
+    d = t.delivery.c
+    query = sa.select(t.delivery).where(
+        d.organisation_id == organisation_id,
+        d.installation_id == installation_id,
+        d.state == "waiting",
+        d.hook == JOB,
+        d.next_at <= now,
+    )
+    return conn.execute(query.order_by(d.next_at, d.position).limit(1)).one_or_none()
+
+
+def _job_of(delivery: Delivery) -> tuple[str, str, str]:
+    return delivery.organisation_id, delivery.installation_id, delivery.event.record_id
+
+
+def _give_back(conn: Connection, delivery: Delivery, **values: object) -> bool:
+    d = t.delivery.c
+    query = sa.update(t.delivery).where(
+        d.organisation_id == delivery.organisation_id,
+        d.id == delivery.id,
+        d.state == "waiting",
+        d.leased_until == delivery.leased_until,
+    )
+    return conn.execute(query.values(leased_until=None, **values)).rowcount == 1
 
 
 def _taken(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:

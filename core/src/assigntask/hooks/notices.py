@@ -12,7 +12,7 @@ import structlog
 
 from assigntask.db.database import Database
 from assigntask.events import deliveries
-from assigntask.events.deliveries import FAREWELLS, Delivery
+from assigntask.events.deliveries import CREDENTIALS, FAREWELLS, JOB, Delivery
 from assigntask.gate.gate import Gate
 from assigntask.grants.grant import Actor, Grant
 from assigntask.grants.grants import Grants
@@ -30,6 +30,8 @@ LEASE = dt.timedelta(seconds=150)
 AT_ONCE = 8
 """Installations that are told beside each other."""
 SOON = dt.timedelta(seconds=5)
+AWAY = dt.timedelta(minutes=10)
+"""How rarely, in the end, to look for an app that dials in; when it does, its line is woken."""
 LATEST = dt.timedelta(hours=24)
 
 Outcome = Literal["delivered", "skipped", "more", "later", "dead"]
@@ -45,13 +47,18 @@ class Again:
     counts: bool
 
 
-def after_failure(error: Exception, attempts: int, now: dt.datetime) -> Again | None:
-    """What follows from a failed attempt; None: it is given up."""
+def after_failure(
+    error: Exception, attempts: int, now: dt.datetime, waited: dt.timedelta = dt.timedelta(0)
+) -> Again | None:
+    """What follows from a failed attempt; None: it is given up. `waited`: since it happened."""
     code = error.code if isinstance(error, AppError) else ""
     if code == "breaker_open" and isinstance(error, AppError):
         return Again(dt.datetime.fromisoformat(error.facts["until"]), counts=False)
-    if code in ("hook_held_up", "installation_inactive"):
+    if code in ("hook_held_up", "installation_inactive", "host_without_address"):
         return Again(now + SOON, counts=False)
+    if code == "app_offline":
+        # Soon at first: another process of the host, such as a command, is never the one that it dialled in to.
+        return Again(now + min(max(waited / 10, SOON), AWAY), counts=False)
     wait = deliveries.schedule(attempts)
     if wait is None:
         return None
@@ -111,34 +118,37 @@ class Notices:
         try:
             more = await self._call(delivery)
         except NothingToTell as nothing:
-            await self._db.write(deliveries.skip, delivery, self._clock(), str(nothing))
+            await self._db.write(lines.skip, delivery, self._clock(), str(nothing))
             return "skipped"
         except Exception as error:  # whatever it was, the line must not stand still for ever
             return await self._failed(delivery, error)
-        now = self._clock()
-        if more:
-            await self._db.write(lines.put_back, delivery, now)
-            return "more"
-        if not await self._db.write(lines.done, delivery, now):
+        if not await self._db.write(lines.more if more else lines.done, delivery, self._clock()):
             log.info("delivery_overtaken", installation=delivery.installation_id, delivery=delivery.id)
         if delivery.attempts > 1:
             key = f"notice.{delivery.hook}"
             await self._db.write(problems.clear, *_whose(delivery), key, by_host=True)
-        return "delivered"
+        return "more" if more else "delivered"
 
     async def _call(self, delivery: Delivery) -> bool:
         """Whether it is to be called again at once. Raises NothingToTell, AppError."""
+        if delivery.hook == CREDENTIALS:
+            await self._proxies.introduce(await self._grant(delivery), renew=True)
+            return False
         spec = Hooks.all.get(delivery.hook)
         listener = await self._listeners.one(*_whose(delivery), delivery.hook)
         if spec is None or delivery.hook not in listener.manifest.hooks:
             raise NothingToTell("no_such_hook")
         grant = await self._grant(delivery)
+        if not await self._proxies.introduce(grant):
+            raise NothingToTell("never_connected")
         await self._proxies.ready(grant, listener.manifest, spec)
         told = await self._db.read(telling, delivery, listener, grant)
         released = await self._gate.release(grant, listener.details, told.slots, channel=told.channel)
         if told.needed is not None and not released.values[told.needed]:
             raise NothingToTell("not_shared")
         callee = Callee(grant, listener.manifest, listener.settings)
+        if delivery.hook == JOB:
+            await self._db.write(lines.begin, delivery, self._clock())
         answer = await self._proxies.call(callee, spec, released, told.plain)
         return isinstance(answer, More)
 
@@ -151,7 +161,7 @@ class Notices:
         why = f"{code}: {error.why}" if isinstance(error, CallFailed) else code
         log.warning("notice_failed", installation=delivery.installation_id, hook=delivery.hook, code=code)
         now = self._clock()
-        again = after_failure(error, delivery.attempts, now)
+        again = after_failure(error, delivery.attempts, now, now - delivery.event.at)
         if again is None:
             await self._db.write(lines.dead, delivery, now, why)
             text = f"{delivery.hook} failed {delivery.attempts} times and was given up. The last time: {why}"

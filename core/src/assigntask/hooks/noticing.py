@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from assigntask.events.deliveries import Delivery
 from assigntask.gate.gate import Slot
 from assigntask.grants.grant import Grant
+from assigntask.jobs import rows as jobs
 from assigntask.ledger.channel import Channel
 from assigntask.people import people
 from assigntask.people.facts import PersonFacts
@@ -108,6 +109,15 @@ def _comment_added(conn: Connection, delivery: Delivery, listener: Listener, gra
     return Telling({"comment": Slot(comment)}, _same(delivery), needed="comment")
 
 
+def _job(conn: Connection, delivery: Delivery, listener: Listener, grant: Grant) -> Telling:
+    """What the app itself wrote. `id` is the job's: the same each time, and what `ctx.jobs` knows it by."""
+    job_id = delivery.event.record_id
+    asked = jobs.asked(conn, delivery.organisation_id, delivery.installation_id, job_id)
+    if asked is None:
+        raise NothingToTell("record_gone")
+    return Telling({}, {"id": job_id, "at": delivery.event.at, "name": asked[0], "args": asked[1]})
+
+
 def _same(delivery: Delivery) -> dict[str, Any]:
     """The delivery's id, not the event's: it is the same each time, and joins nothing across installations."""
     return {"id": delivery.id, "at": delivery.event.at}
@@ -129,4 +139,5 @@ _HOOKS: Mapping[str, Callable[[Connection, Delivery, Listener, Grant], Telling]]
     "person_withdrawn": _person_gone,
     "task_changed": _task_changed,
     "comment_added": _comment_added,
+    "job": _job,
 }

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
+from assigntask_sdk import records
 from assigntask_sdk.errors import Invalid
 
 Severity = Literal["info", "warning", "error"]
@@ -105,6 +106,15 @@ def listed(conn: Connection, organisation_id: str, installation_id: str | None =
         query = query.where(t.problem.c.installation_id == installation_id)
     rows = conn.execute(query.order_by(t.problem.c.last_at.desc(), t.problem.c.key))
     return [Problem(*cast(Any, row)) for row in rows]
+
+
+def reported(conn: Connection, organisation_id: str, installation_id: str) -> list[records.Problem]:
+    """What the app itself reported, as it is told: not what the host says of it. The latest first."""
+    return [
+        records.Problem(each.key, each.text, each.severity, each.count, each.first_at, each.last_at)
+        for each in listed(conn, organisation_id, installation_id)
+        if not each.key.startswith(HOST)
+    ]
 
 
 def _check(conn: Connection, organisation_id: str, installation_id: str, key: str) -> None:

@@ -23,34 +23,20 @@ from assigntask.gate.released import Released
 from assigntask.grants.grant import Grant
 from assigntask_sdk.apps import Hook
 from assigntask_sdk.context import Ctx
-from assigntask_sdk.errors import (
-    AppError,
-    Conflict,
-    Gone,
-    Invalid,
-    NeedsLink,
-    Superseded,
-    TryLater,
-    error_from_json,
-)
+from assigntask_sdk.errors import AppError, error_from_json
 from assigntask_sdk.hooks import HookSpec
 from assigntask_sdk.manifest import Manifest
 from assigntask_sdk.records import PersonId, Record
 
 from . import problems
 from .breakers import Breakers
+from .carrying import Carrier, RemoteCall, RemoteHook
 from .crossing import Crossing
 from .errors import INNOCENT, CallCode, CallFailed, describe
 from .loop import AppLoop, Blocked, HeldUp, LoopError
 from .registry import Registry
+from .replies import ANSWER_BYTES, Reply, passed
 from .span import Span
-
-ANSWER_BYTES = 256 * 1024
-ERROR_BYTES = 16 * 1024
-
-PASSING: tuple[type[AppError], ...] = (Conflict, TryLater, NeedsLink, Gone, Superseded)
-"""What an app may raise to say "not now": it comes through as it is and does not count as a failure."""
-PASSING_IN_QUESTIONS: tuple[type[AppError], ...] = (*PASSING, Invalid)
 
 log = structlog.get_logger(__name__)
 
@@ -78,16 +64,6 @@ class Callee:
     settings: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """What crosses back: the answer as JSON, or an error of the contract as JSON, or why there is none."""
-
-    answer: bytes | None = None
-    error: str | None = None
-    code: CallCode | None = None
-    why: str = ""
-
-
 class Proxies:
     """`limits` overrides the contract's time limits, in seconds by hook.
 
@@ -107,20 +83,30 @@ class Proxies:
         self._loop = loop
         self._registry = registry
         self._contexts: Contexts | None = None
+        self._carrier: Carrier | None = None
         self._clock = clock
         self._limits = dict(limits or {})
         self.breakers = Breakers(db, clock)
 
-    def connect(self, contexts: Contexts) -> None:
+    def connect(self, contexts: Contexts, carrier: Carrier | None = None) -> None:
+        """`carrier`: for apps that run elsewhere; without one they can't be called."""
         self._contexts = contexts
+        self._carrier = carrier
 
     def limit(self, spec: HookSpec[Any, Any]) -> float:
         return self._limits.get(spec.name, spec.limit)
 
-    async def ready(self, grant: Grant, manifest: Manifest, spec: HookSpec[Any, Any]) -> Hook:
+    async def introduce(self, grant: Grant, *, renew: bool = False) -> bool:
+        """Gives an app that runs elsewhere its credentials, where it lacks them; whether it can be told anything.
+
+        `renew`: also where older ones still do. Raises CallFailed.
+        """
+        return not grant.remote or await self._remote(grant).introduce(grant, renew=renew)
+
+    async def ready(self, grant: Grant, manifest: Manifest, spec: HookSpec[Any, Any]) -> Hook | RemoteHook:
         """The function that will be called. Ask before releasing anything.
 
-        Raises CallFailed `breaker_open` or `app_broken`.
+        Raises CallFailed `breaker_open` or `app_broken`; of an app that runs elsewhere, what `Carrier.check` raises.
         """
         until = await self.breakers.waits_until(grant.organisation_id, grant.installation_id, spec.name)
         if until is not None:
@@ -129,6 +115,9 @@ class Proxies:
             raise CallFailed(
                 "app_broken", grant.app_id, spec.name, f"{grant.app_id} was not accepted with a hook {spec.name}."
             )
+        if grant.remote:
+            await self._remote(grant).check(grant, spec.name)
+            return RemoteHook(grant.app_id, spec.name)
         try:
             function = await self._registry.implementation(grant.app_id, spec.name)
         except HostError as error:
@@ -158,14 +147,14 @@ class Proxies:
         try:
             answer = await self._run(callee, spec, function, body, viewer)
         except CallFailed as failure:
-            _note(grant, spec, started, failure.code)
+            _note(grant, spec, started, failure.code, released)
             await self._count(grant, spec, failure)
             raise
         except AppError as error:
-            _note(grant, spec, started, error.code)
+            _note(grant, spec, started, error.code, released)
             await self._clear(grant, spec)
             raise
-        _note(grant, spec, started, "answered")
+        _note(grant, spec, started, "answered", released)
         await self._clear(grant, spec)
         return answer
 
@@ -176,27 +165,18 @@ class Proxies:
         return failure
 
     async def _run(
-        self, callee: Callee, spec: HookSpec[Any, Any], function: Hook, body: bytes, viewer: PersonId | None
+        self,
+        callee: Callee,
+        spec: HookSpec[Any, Any],
+        function: Hook | RemoteHook,
+        body: bytes,
+        viewer: PersonId | None,
     ) -> Any:
-        grant, limit = callee.grant, self.limit(spec)
-        deadline = self._clock() + dt.timedelta(seconds=limit)
-
-        def make(span: Span) -> Any:
-            return _in_app(spec, function, body, Crossing(ctx, span), span)
-
-        if self._contexts is None:
-            raise RuntimeError("Proxies.connect comes before the first call")
-        ctx = self._contexts.make(
-            grant, deadline=deadline, settings=callee.settings, manifest=callee.manifest, viewer=viewer
-        )
-        try:
-            reply: _Reply = await self._loop.run(make, limit=limit, who=grant.installation_id)
-        except Blocked:
-            raise _failure("hook_blocked", grant, spec, f"it held the thread beyond {limit:g} s") from None
-        except HeldUp:
-            raise _failure("hook_held_up", grant, spec, "another app held the thread") from None
-        except LoopError:
-            raise _failure("hook_timeout", grant, spec, f"no answer within {limit:g} s") from None
+        grant = callee.grant
+        if isinstance(function, RemoteHook):
+            reply = await self._carried(callee, spec, body, viewer)
+        else:
+            reply = await self._here(callee, spec, function, body, viewer)
         if reply.error is not None:
             raise error_from_json(json.loads(reply.error))
         if reply.answer is None:
@@ -209,6 +189,53 @@ class Proxies:
             return spec.answer.validate_json(reply.answer)
         except ValidationError as error:
             raise _failure("hook_wrong_answer", grant, spec, _mistake(error)) from None
+
+    async def _here(
+        self, callee: Callee, spec: HookSpec[Any, Any], function: Hook, body: bytes, viewer: PersonId | None
+    ) -> Reply:
+        grant, limit = callee.grant, self.limit(spec)
+        deadline = self._clock() + dt.timedelta(seconds=limit)
+
+        def make(span: Span) -> Any:
+            return _in_app(spec, function, body, Crossing(ctx, span), span)
+
+        if self._contexts is None:
+            raise RuntimeError("Proxies.connect comes before the first call")
+        ctx = self._contexts.make(
+            grant, deadline=deadline, settings=callee.settings, manifest=callee.manifest, viewer=viewer
+        )
+        try:
+            reply: Reply = await self._loop.run(make, limit=limit, who=grant.installation_id)
+        except Blocked:
+            return Reply(code="hook_blocked", why=f"it held the thread beyond {limit:g} s")
+        except HeldUp:
+            return Reply(code="hook_held_up", why="another app held the thread")
+        except LoopError:
+            return Reply(code="hook_timeout", why=f"no answer within {limit:g} s")
+        return reply
+
+    async def _carried(self, callee: Callee, spec: HookSpec[Any, Any], body: bytes, viewer: PersonId | None) -> Reply:
+        now, limit = self._clock(), self.limit(spec)
+        call = RemoteCall(
+            grant=callee.grant,
+            hook=spec.name,
+            notice=spec.notice,
+            version=callee.manifest.version,
+            ask=body,
+            viewer=viewer,
+            settings=callee.settings,
+            now=now,
+            deadline=now + dt.timedelta(seconds=limit),
+            limit=limit,
+        )
+        return await self._remote(callee.grant).carry(call)
+
+    def _remote(self, grant: Grant) -> Carrier:
+        if self._carrier is None:
+            raise CallFailed(
+                "app_broken", grant.app_id, None, f"{grant.app_id} runs elsewhere, and this host carries nothing there."
+            )
+        return self._carrier
 
     async def _count(self, grant: Grant, spec: HookSpec[Any, Any], failure: CallFailed) -> None:
         if failure.code in INNOCENT:
@@ -241,39 +268,26 @@ class Proxies:
             )
 
 
-async def _in_app(spec: HookSpec[Any, Any], function: Hook, body: bytes, ctx: Ctx, span: Span) -> _Reply:
+async def _in_app(spec: HookSpec[Any, Any], function: Hook, body: bytes, ctx: Ctx, span: Span) -> Reply:
     """Runs in the apps' loop. Checking and writing the answer is part of the app's time."""
     ask = _adapter(spec.ask).validate_json(body)
     try:
         answer = await function(ctx, ask)
     except AppError as error:
-        return _passed(spec, error)
+        return passed(error, notice=spec.notice)
     except asyncio.CancelledError as error:
         if span.over:
             raise
-        return _Reply(code="hook_raised", why=describe(error))
+        return Reply(code="hook_raised", why=describe(error))
     except BaseException as error:  # SystemExit too
-        return _Reply(code="hook_raised", why=describe(error))
+        return Reply(code="hook_raised", why=describe(error))
     try:
         checked = spec.answer.validate_python(answer)
-        return _Reply(answer=spec.answer.dump_json(checked, warnings="none"))
+        return Reply(answer=spec.answer.dump_json(checked, warnings="none"))
     except ValidationError as error:
-        return _Reply(code="hook_wrong_answer", why=_mistake(error))
+        return Reply(code="hook_wrong_answer", why=_mistake(error))
     except BaseException as error:  # the answer's own code may do anything
-        return _Reply(code="hook_wrong_answer", why=describe(error))
-
-
-def _passed(spec: HookSpec[Any, Any], error: AppError) -> _Reply:
-    passing = PASSING if spec.notice else PASSING_IN_QUESTIONS
-    if isinstance(error, passing):
-        try:
-            body = json.dumps(error.to_json())
-        except BaseException:  # the error's own code may do anything, as the answer's may
-            body = ""
-        if 0 < len(body) <= ERROR_BYTES:
-            return _Reply(error=body)
-    ours = isinstance(error, HostError) and error.code == "host_error"
-    return _Reply(code="host_error" if ours else "hook_raised", why=describe(error))
+        return Reply(code="hook_wrong_answer", why=describe(error))
 
 
 def _values(
@@ -344,7 +358,7 @@ def _open(grant: Grant, spec: HookSpec[Any, Any], until: dt.datetime) -> CallFai
     return failed
 
 
-def _note(grant: Grant, spec: HookSpec[Any, Any], started: float, outcome: str) -> None:
+def _note(grant: Grant, spec: HookSpec[Any, Any], started: float, outcome: str, released: Released) -> None:
     log.debug(
         "hook_called",
         installation=grant.installation_id,
@@ -352,4 +366,5 @@ def _note(grant: Grant, spec: HookSpec[Any, Any], started: float, outcome: str) 
         hook=spec.name,
         outcome=outcome,
         milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        details=released.details,
     )

@@ -65,8 +65,8 @@ class Span:
             with self._lock:
                 self._pending.discard(future)
 
-    async def iterate(self, make: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
-        """The items of an iterator that lives in the host's loop."""
+    async def iterate(self, make: Callable[[], AsyncIterator[T]], *, batch: int = BATCH) -> AsyncIterator[T]:
+        """The items of an iterator that lives in the host's loop, `batch` with one crossing."""
 
         async def begin() -> AsyncIterator[T]:
             return aiter(make())
@@ -74,7 +74,7 @@ class Span:
         source = await self.cross(begin)
         try:
             while True:
-                items, end = await self.cross(lambda: _pull(source))
+                items, end = await self.cross(lambda: _pull(source, batch))
                 for item in items:
                     self.check()
                     yield item
@@ -91,11 +91,11 @@ class Span:
             asyncio.run_coroutine_threadsafe(_close(source), self._host)
 
 
-async def _pull(source: AsyncIterator[T]) -> tuple[list[T], Exception | None]:
-    """Up to BATCH items, and how it ended: StopAsyncIteration, another error, or None where more may come."""
+async def _pull(source: AsyncIterator[T], batch: int) -> tuple[list[T], Exception | None]:
+    """Up to `batch` items, and how it ended: StopAsyncIteration, another error, or None where more may come."""
     items: list[T] = []
     try:
-        while len(items) < BATCH:
+        while len(items) < batch:
             items.append(await anext(source))
     except Exception as error:  # given to the app behind the items that came before it
         return items, error

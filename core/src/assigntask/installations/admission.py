@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from assigntask.db import tables as t
 from assigntask.errors import HostError
-from assigntask.installations.directory import manifest_in
+from assigntask.grants.grant import Assurance, assurance
+from assigntask.installations.directory import manifest_in, runs_elsewhere
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.manifest import Manifest
 
@@ -29,7 +30,10 @@ def check(conn: Connection, app: InstalledApp) -> None:
 
 
 def admit(conn: Connection, app: InstalledApp, now: datetime) -> Manifest:
-    """`check`, and remembers what is new. The code of an editable distribution is taken as it stands."""
+    """`check`, and remembers what is new. The code of an editable distribution is taken as it stands.
+
+    Of a remote app there is no code to compare: what is held to is its manifest.
+    """
     manifest = manifest_in(app)
     if _app_row(conn, app.id) is None:
         _insert_once(
@@ -38,7 +42,8 @@ def admit(conn: Connection, app: InstalledApp, now: datetime) -> Manifest:
             {
                 "id": app.id,
                 "vendor_name": manifest.vendor.name,
-                "distribution": _normal(app.distribution),
+                "distribution": _owner(app),
+                "remote": runs_elsewhere(app),
                 "first_seen_at": now,
             },
         )
@@ -86,13 +91,21 @@ def agrees(conn: Connection, app: InstalledApp) -> bool:
     return row is not None and (row.manifest_digest, row.content_digest) == accepted
 
 
+def assurance_of(conn: Connection, app_id: str) -> Assurance:
+    """Of an app that was admitted: whether the record holds all that it can have."""
+    row = _app_row(conn, app_id)
+    return assurance(remote=row is not None and row.remote)
+
+
 def _check_owner(app: InstalledApp, manifest: Manifest, row: sa.Row[Any] | None) -> None:
-    if row is None or (row.vendor_name, row.distribution) == (manifest.vendor.name, _normal(app.distribution)):
+    owner = (manifest.vendor.name, _owner(app), runs_elsewhere(app))
+    if row is None or (row.vendor_name, row.distribution, row.remote) == owner:
         return
     raise HostError(
         "app_id_taken",
-        f"The id {app.id!r} belongs to {row.vendor_name} (distribution {row.distribution}). "
-        f"{manifest.vendor.name} (distribution {app.distribution}) has to choose another id in app.toml.",
+        f"The id {app.id!r} belongs to {row.vendor_name} ({_place(row.distribution, row.remote)}). "
+        f"{manifest.vendor.name} ({_place(app.distribution, runs_elsewhere(app))}) has to choose another id in "
+        "app.toml.",
         app=app.id,
         vendor=row.vendor_name,
     )
@@ -136,6 +149,15 @@ def _insert_once(conn: Connection, table: sa.Table, values: dict[str, Any]) -> N
             conn.execute(table.insert().values(**values))
     except IntegrityError:
         return
+
+
+def _owner(app: InstalledApp) -> str:
+    """The distribution, or where a remote app answers."""
+    return app.distribution if runs_elsewhere(app) else _normal(app.distribution)
+
+
+def _place(distribution: str, remote: bool) -> str:
+    return f"at {distribution}" if remote else f"distribution {distribution}"
 
 
 def _normal(distribution: str) -> str:

@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 from assigntask.db import tables as t
 from assigntask.installations import authority
 from assigntask.installations.contacts import NamedContact, choose
+from assigntask.installations.directory import manifest_in, runs_elsewhere
 from assigntask.people.facts import PersonFacts
+from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.details import nearest
 from assigntask_sdk.errors import Invalid
 from assigntask_sdk.manifest import Manifest
@@ -36,6 +38,7 @@ class Agreement:
     declined: frozenset[str]
     projects: Mapping[str, str] | None  # id → name; None: all
     contacts: tuple[NamedContact, ...]
+    origin: str | None = None  # where a remote app answers; None: it runs inside the host
 
     @property
     def contact_ids(self) -> dict[str, str]:
@@ -43,11 +46,12 @@ class Agreement:
 
 
 def agree(
-    conn: Connection, organisation_id: str, installer: PersonFacts, manifest: Manifest, choice: Choice, *, alone: bool
+    conn: Connection, organisation_id: str, installer: PersonFacts, app: InstalledApp, choice: Choice, *, alone: bool
 ) -> Agreement:
     """Raises Invalid for a scope that can't be left out or a project that isn't there, NotAllowed where the
     installer lacks a right that the app would get, and HostError `person_unknown` for a contact.
     """
+    manifest = manifest_in(app)
     granted, declined = divide(manifest, choice.without)
     authority.holds(installer, granted)
     return Agreement(
@@ -66,6 +70,7 @@ def agree(
             before=choice.contacts_before,
             alone=alone,
         ),
+        origin=app.distribution if runs_elsewhere(app) else None,
     )
 
 

@@ -9,18 +9,23 @@ from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
-from assigntask.grants.grant import ASSURANCE
+from assigntask.grants.grant import assurance
 from assigntask.installations.agreement import Agreement
 from assigntask.installations.contacts import LeftOut, value_of
+from assigntask.installations.directory import DIALS_IN
 from assigntask.installations.samples import Sample
 from assigntask.ledger.channel import Channel
 from assigntask_sdk.details import DETAILS, SCOPES, details_of
 from assigntask_sdk.hooks import Hooks
-from assigntask_sdk.manifest import Difference, Manifest
+from assigntask_sdk.manifest import Difference, Manifest, origins
 
 TRUSTED = (
     "This app runs inside the host. The operator trusts its code: the record says what the host passed to it, "
     "not what it could take."
+)
+ENFORCED = (
+    "This app runs on its vendor's machine, {place}. It can have nothing but what the host passes to it, and the "
+    "record says all of that."
 )
 IDS = (
     "Where no name is shared, people are ids that differ from app to app. Vendors who read the same tasks "
@@ -80,7 +85,10 @@ class ContactLine:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`projects` None: all of them, later ones too. `people_left_out`: objected, or restricted."""
+    """`projects` None: all of them, later ones too. `people_left_out`: objected, or restricted.
+
+    `origin`: where a remote app answers, or "connected" where it dials in; None for one that runs inside the host.
+    """
 
     app: str
     name: str
@@ -91,6 +99,7 @@ class Preview:
     vendor: Mapping[str, str]
     assurance: str
     assurance_words: str
+    origin: str | None
     ids_words: str
     alone: bool
     scopes: tuple[ScopeLine, ...]
@@ -100,6 +109,7 @@ class Preview:
     contacts: tuple[ContactLine, ...]
     channels: tuple[str, ...]
     egress: tuple[str, ...]
+    sends_people_to: tuple[str, ...]
     retention_days: int
     on_failure: str
     projects: tuple[str, ...] | None
@@ -129,8 +139,9 @@ def preview(
         manifest_digest=manifest.digest,
         notice_digest=notice_digest(agreement),
         vendor=manifest.vendor.model_dump(mode="json"),
-        assurance=ASSURANCE,
-        assurance_words=TRUSTED,
+        assurance=assurance(remote=agreement.origin is not None),
+        assurance_words=assurance_words(agreement.origin),
+        origin=agreement.origin,
         ids_words=IDS,
         alone=agreement.alone,
         scopes=tuple(line for line in lines if not SCOPES[line.scope].power),
@@ -140,11 +151,18 @@ def preview(
         contacts=_contact_lines(agreement),
         channels=channels(agreement),
         egress=manifest.egress,
+        sends_people_to=tuple(sorted(origins(manifest))),
         retention_days=manifest.retention_days,
         on_failure=manifest.on_failure,
         projects=None if agreement.projects is None else tuple(sorted(agreement.projects.values())),
         people_left_out=people_left_out,
     )
+
+
+def assurance_words(origin: str | None) -> str:
+    if origin is None:
+        return TRUSTED
+    return ENFORCED.format(place="from which it dials in to this host" if origin == DIALS_IN else f"at {origin}")
 
 
 def channels(agreement: Agreement) -> tuple[str, ...]:
@@ -154,6 +172,8 @@ def channels(agreement: Agreement) -> tuple[str, ...]:
         used.add(Channel.INSTALL)
     if details_of(agreement.granted):
         used.add(Channel.API)
+    if "attachment.content" in details_of(agreement.granted):
+        used.add(Channel.FILE)
     for line in _hook_lines(agreement):
         if line.details:
             used.add(Channel.NOTICE if line.kind == "notice" else Channel.QUESTION)
@@ -167,7 +187,7 @@ def notice_text(agreement: Agreement) -> str:
         f"{manifest.name} {manifest.version} ({manifest.id}), by {vendor.name}, {vendor.country}.",
         f"Contact: {vendor.contact}. Privacy policy: {vendor.privacy}.",
         f"Manifest: {manifest.digest}.",
-        TRUSTED,
+        assurance_words(agreement.origin),
     ]
     lines += ["This app may:", *_granted_text(agreement)]
     lines += ["This app gets:", *(f"- {DETAILS[name].words}" for name in sorted(details_of(agreement.granted)))]
@@ -181,6 +201,8 @@ def notice_text(agreement: Agreement) -> str:
     reach = "all projects" if agreement.projects is None else "the projects " + ", ".join(sorted(agreement.projects))
     lines.append(f"It reaches {reach}" + (", for one person alone." if agreement.alone else "."))
     lines.append(f"It connects to: {', '.join(manifest.egress) or 'no other host'}.")
+    if back := sorted(origins(manifest)):
+        lines.append(f"People who let it act for them are sent back to: {', '.join(back)}.")
     lines.append(f"After it is uninstalled, what it stored is kept for {manifest.retention_days} days.")
     if "tasks:guard" in agreement.granted:
         fails = "the change is refused" if manifest.on_failure == "refuse" else "the change is saved and marked"

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
-from assigntask.grants.grant import ASSURANCE
 from assigntask.grants.rules import is_identifying
+from assigntask.installations.admission import assurance_of
 from assigntask.installations.installations import Installation
 from assigntask.installations.occasion import Occasion
 from assigntask.ledger.channel import Channel
@@ -148,7 +148,7 @@ def _disclosure(
             app_id=installation.app_id,
             counterparty=manifest.vendor.name,
             grant_version=installation.grant_version,
-            assurance=ASSURANCE,
+            assurance=assurance_of(occasion.conn, installation.app_id),
         ),
         channel=Channel.INSTALL,
         actor="person",

@@ -13,12 +13,12 @@ from sqlalchemy.engine import Connection
 from assigntask.db.database import Database
 from assigntask.db.ids import new_id
 from assigntask.errors import HostError
-from assigntask.grants.grant import ASSURANCE
 from assigntask.installations import admission, authority, installations, requests
 from assigntask.installations.agreement import Agreement, Choice, agree
 from assigntask.installations.consent import Preview, notice_digest, preview
 from assigntask.installations.contacts import hand_over, reasons_left_out
-from assigntask.installations.directory import Directory, manifest_in
+from assigntask.installations.directory import Directory
+from assigntask.installations.handing import queue_credentials
 from assigntask.installations.installations import Installation
 from assigntask.installations.life import next_state
 from assigntask.installations.occasion import Occasion
@@ -26,6 +26,7 @@ from assigntask.installations.samples import View, gather, withheld_from
 from assigntask.installations.subscriptions import rewrite
 from assigntask.ledger.entry import Fact
 from assigntask.ledger.ledger import Ledger
+from assigntask.oauth import clients
 from assigntask.people.facts import Doer
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.details import details_of
@@ -122,9 +123,11 @@ def install(
     requested, agreement = _plan(conn, doer, app, choice)
     manifest = admission.admit(conn, app, now)
     installed = _stored(occasion, requested, agreement)
+    clients.create(conn, installed.organisation_id, installed.id, installed.credential, now)
     rewrite(conn, manifest, installed)
-    occasion.recorded("install", installed, agreed_facts(installed), [])
+    occasion.recorded("install", installed, agreed_facts(conn, installed), [])
     hand_over(occasion, installed, manifest, agreement.contacts, {})
+    queue_credentials(occasion, installed)
     occasion.told("installed", installed, hook="installed", manifest=manifest)
     return installed
 
@@ -145,7 +148,7 @@ def show(
     return preview(agreement, samples, people_left_out=len(left_out), accepted=accepted, difference=difference)
 
 
-def agreed_facts(installation: Installation) -> Mapping[str, Fact]:
+def agreed_facts(conn: Connection, installation: Installation) -> Mapping[str, Fact]:
     """What the ledger says of an agreement: its terms, and nobody's details."""
     return {
         "version": installation.version,
@@ -157,7 +160,7 @@ def agreed_facts(installation: Installation) -> Mapping[str, Fact]:
         "projects": "all" if installation.projects is None else sorted(installation.projects),
         "contacts": sorted(installation.contacts),
         "alone": int(installation.only_person_id is not None),
-        "assurance": ASSURANCE,
+        "assurance": admission.assurance_of(conn, installation.app_id),
     }
 
 
@@ -187,7 +190,7 @@ def _plan(conn: Connection, doer: Doer, app: InstalledApp, choice: Choice) -> tu
             "already_requested", f"Somebody requested {app.id} for everybody. Wait for an admin to decide.", app=app.id
         )
     admission.check(conn, app)
-    return standing, agree(conn, doer.organisation_id, person, manifest_in(app), choice, alone=alone)
+    return standing, agree(conn, doer.organisation_id, person, app, choice, alone=alone)
 
 
 def _stored(occasion: Occasion, requested: Installation | None, agreement: Agreement) -> Installation:

@@ -23,8 +23,10 @@ from assigntask.installations.installing import Clock, named_contacts
 from assigntask.installations.life import Act, next_state
 from assigntask.installations.occasion import Occasion
 from assigntask.installations.subscriptions import rewrite
+from assigntask.jobs import rows as jobs
 from assigntask.ledger.entry import Fact
 from assigntask.ledger.ledger import Ledger
+from assigntask.oauth import clients
 from assigntask.people.facts import Doer
 
 
@@ -142,7 +144,9 @@ def uninstall(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: da
         changed_at=now,
     )
     rewrite(conn, manifest, gone)
+    clients.revoke(conn, gone.organisation_id, gone.id, now)
     skip_waiting(conn, gone.organisation_id, gone.id, now, why="uninstalled")
+    jobs.end_all(conn, gone.organisation_id, gone.id, now, why="uninstalled")
     facts: dict[str, Fact] = {"version": gone.version, "wiped_at": wipe_at.isoformat()}
     occasion.recorded("uninstall", gone, facts)
     occasion.told("uninstalled", gone, facts, hook="uninstalling", manifest=manifest)

@@ -14,6 +14,7 @@ from assigntask.installations.agreement import Agreement, Choice, agree
 from assigntask.installations.consent import Preview
 from assigntask.installations.contacts import hand_over
 from assigntask.installations.directory import manifest_in
+from assigntask.installations.handing import queue_credentials
 from assigntask.installations.installations import Installation
 from assigntask.installations.installing import agreed_facts, agreed_values, show
 from assigntask.installations.life import LIVE, UNINSTALLED, next_state
@@ -22,6 +23,7 @@ from assigntask.installations.occasion import Occasion
 from assigntask.installations.subscriptions import rewrite
 from assigntask.installations.upgrading import given_before, refuse_older
 from assigntask.ledger.ledger import Ledger
+from assigntask.oauth import clients
 from assigntask.people.facts import Doer, PersonFacts
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.manifest import Manifest, compare
@@ -44,8 +46,9 @@ def restore(
     before, accepted, agreement = _plan(conn, doer, app, choice, same, now)
     manifest = admission.admit(conn, app, now)
     restored = _stored(occasion, before, agreement)
+    clients.create(conn, restored.organisation_id, restored.id, restored.credential, now)
     rewrite(conn, manifest, restored)
-    occasion.recorded("restore", restored, {**agreed_facts(restored), "from": before.version})
+    occasion.recorded("restore", restored, {**agreed_facts(conn, restored), "from": before.version})
     _replay(occasion, before, restored, manifest)
     if hand_over(occasion, restored, manifest, agreement.contacts, given_before(before, accepted)):
         occasion.told("contacts", restored, hook="installed", manifest=manifest)
@@ -80,7 +83,7 @@ def _plan(
     choice = replace(choice, contacts_before=others)
     alone = before.only_person_id is not None
     accepted = admission.manifest_of(conn, app.id, before.version)
-    return before, accepted, agree(conn, doer.organisation_id, person, manifest, choice, alone=alone)
+    return before, accepted, agree(conn, doer.organisation_id, person, app, choice, alone=alone)
 
 
 def _restorer(conn: Connection, doer: Doer, before: Installation) -> PersonFacts:
@@ -115,6 +118,7 @@ def _replay(occasion: Occasion, before: Installation, restored: Installation, ma
     """Stands before all else in its line. People are named by the credential under which the app knew them."""
     lost = missed(occasion.conn, occasion.ledger, before)
     settle_waiting(occasion.conn, before, occasion.now)
+    queue_credentials(occasion, restored)
     for one in lost:
         listens = one.hook in manifest.hooks
         occasion.event(

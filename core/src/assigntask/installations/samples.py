@@ -23,7 +23,7 @@ from assigntask.people.rights import rights_of
 from assigntask.tasks.facts import TaskFacts
 from assigntask.tasks.mentions import to_names
 from assigntask.tasks.tasks import page
-from assigntask_sdk.details import DETAILS, About, Detail
+from assigntask_sdk.details import DETAILS, STREAMED, About, Detail
 
 AT_MOST = 3
 LONGEST = 120
@@ -31,6 +31,7 @@ LONGEST = 120
 _RECORD_TABLES: Mapping[str, sa.Table] = {
     "organisation": t.organisation,
     "department": t.department,
+    "task_type": t.task_type,
     "project": t.project,
     "task": t.task,
     "comment": t.comment,
@@ -40,6 +41,7 @@ _RECORD_TABLES: Mapping[str, sa.Table] = {
 _IDS_OF_PEOPLE = frozenset(
     {"task.assignees", "task.creator", "comment.author", "attachment.author", "viewer.person", "viewer.change"}
 )
+_OF_FILES = frozenset({"attachment.media_type", "attachment.size", "attachment.sha256"})
 _COLUMNS = {"task": "task_id", "created": "created_at", "edited": "edited_at"}
 
 
@@ -182,6 +184,14 @@ def _stored(conn: Connection, view: View, detail: Detail) -> list[Any]:
             t.status.c.organisation_id == view.organisation_id, t.status.c.project_id.in_(projects)
         )
         return list(conn.scalars(query.order_by(t.status.c.position, t.status.c.id).limit(AT_MOST)))
+    if detail.name in STREAMED:
+        return []  # what is in a file is too much to show; its name and size are shown
+    if detail.name in _OF_FILES:
+        attachments = _within(view, "attachment").with_only_columns(t.attachment.c.id)
+        query = sa.select(t.file.c[detail.field]).where(
+            t.file.c.organisation_id == view.organisation_id, t.file.c.attachment_id.in_(attachments)
+        )
+        return list(conn.scalars(query.order_by(t.file.c.attachment_id).limit(AT_MOST)))
     table = _RECORD_TABLES[detail.record]
     column = table.c[_COLUMNS.get(detail.field, detail.field)]
     query = _within(view, detail.record).with_only_columns(column).order_by(table.c.id)

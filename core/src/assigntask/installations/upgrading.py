@@ -204,7 +204,7 @@ def _plan(conn: Connection, doer: Doer, app: InstalledApp, choice: Choice) -> tu
         contacts_before=before.contacts,
     )
     alone = before.only_person_id is not None
-    return before, accepted, agree(conn, doer.organisation_id, person, manifest, again, alone=alone)
+    return before, accepted, agree(conn, doer.organisation_id, person, app, again, alone=alone)
 
 
 def _upgrader(conn: Connection, doer: Doer, before: Installation) -> PersonFacts:
@@ -227,7 +227,7 @@ def _take(occasion: Occasion, before: Installation, manifest: Manifest, values: 
         upgrading_from=before.version if "upgraded" in manifest.hooks else None,
     )
     rewrite(occasion.conn, manifest, upgraded)
-    occasion.recorded("upgrade", upgraded, {**agreed_facts(upgraded), "from": before.version})
+    occasion.recorded("upgrade", upgraded, {**agreed_facts(occasion.conn, upgraded), "from": before.version})
     facts = {"from_version": before.version}
     occasion.told("upgraded", upgraded, facts, hook="upgraded", manifest=manifest)
     return upgraded

@@ -82,6 +82,7 @@ def _delete_what_hangs_on_it(conn: Connection, installation: Installation, now: 
         t.subscription,
         t.installation_project,
         t.idempotency_key,
+        t.job,
     ):
         conn.execute(
             table.delete().where(

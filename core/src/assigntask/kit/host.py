@@ -26,12 +26,19 @@ from assigntask.tasks.facts import TaskFacts
 from assigntask_sdk.apps import InstalledApp
 from assigntask_sdk.blocks import Badge, Block, Chart, Table
 from assigntask_sdk.context import Ctx
-from assigntask_sdk.details import details_of
+from assigntask_sdk.details import DETAILS, details_of
 from assigntask_sdk.errors import NotFound
 from assigntask_sdk.hooks import Hooks
 from assigntask_sdk.manifest import Manifest
 from assigntask_sdk.records import Due, PersonId, TaskId
-from assigntask_sdk.testing import LedgerEntry, PersonUnderTest, ReportedProblem, TaskUnderTest, within_limits
+from assigntask_sdk.testing import (
+    LedgerEntry,
+    PersonUnderTest,
+    ReportedProblem,
+    ScopesNeeded,
+    TaskUnderTest,
+    within_limits,
+)
 
 from . import fields
 from .clock import StandingClock
@@ -91,7 +98,8 @@ class KitHost:
         if grant.state == "disabled":  # a ctx that was made before: its first call finds out
             grant = replace(grant, state="active")
         deadline = self.clock.now() + dt.timedelta(seconds=Hooks.all["task_changed"].limit)
-        return self.platform.contexts.make(grant, deadline=deadline, settings=installation.settings, manifest=manifest)
+        made = self.platform.contexts.make(grant, deadline=deadline, settings=installation.settings, manifest=manifest)
+        return self._witness.needs.watching(made)
 
     async def known_as(self, person: PersonUnderTest) -> PersonId | None:
         grant = await self._grant()
@@ -257,6 +265,13 @@ class KitHost:
         named = frozenset(detail for details in manifest.hooks.values() for detail in details)
         given = frozenset(detail for entry in await self.ledger() for detail in entry.details)
         return (named & details_of(installation.scopes)) - given
+
+    async def scopes_needed(self) -> ScopesNeeded:
+        granted = (await self._installation()).scopes
+        released = {detail for entry in await self.ledger() for detail in entry.details}
+        opened = {DETAILS[detail].scope for detail in released & details_of(granted)}  # contacts are asked for apart
+        powers, refused = self._witness.needs.powers, self._witness.needs.refused
+        return ScopesNeeded(frozenset(opened | powers & granted), frozenset(refused | powers - granted))
 
     async def _installation(self) -> Installation:
         return await self.platform.db.read(installations.get, self.organisation_id, self.installation_id)

@@ -10,6 +10,8 @@ from assigntask.hooks.registry import Registry
 from assigntask_sdk.apps import Hook, InstalledApp
 from assigntask_sdk.context import Ctx
 
+from .needing import Needs
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -26,6 +28,7 @@ class Witness:
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
+        self.needs = Needs()
 
     def forget(self) -> None:
         self._calls.clear()
@@ -40,8 +43,10 @@ class Witness:
 
     def watching(self, app_id: str, hook: str, function: Hook) -> Hook:
         async def watched(ctx: Ctx, ask: Any) -> Any:
+            self.needs.asked(hook)
             try:
-                answer = await function(ctx, ask)
+                with self.needs.noting():
+                    answer = await function(self.needs.watching(ctx), ask)
             except Exception as error:
                 self._calls.append(Call(app_id, hook, raised=error))
                 raise

@@ -21,6 +21,8 @@ from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from assigntask.ledger.checkpoint import SigningKey, Verifier, exact_base64
 from assigntask.ledger.errors import LedgerError
@@ -32,13 +34,18 @@ class Purpose(StrEnum):
     LEDGER = "ledger"  # signs checkpoints (Ed25519)
     PAIRWISE = "pairwise"  # makes the ids under which installations know people (HMAC)
     SUBJECTS = "subjects"  # wraps the subjects' keys (AES-256-GCM)
+    CREDENTIALS = "credentials"  # signs and seals what passes between host and remote apps (derived keys)
+
+
+REPLACEABLE = frozenset({Purpose.CREDENTIALS})
+"""Lost, they are made anew: remote apps then need new credentials, and nothing that is stored suffers."""
 
 
 ENVIRONMENT: Mapping[Purpose, str] = MappingProxyType(
     {purpose: f"ASSIGNTASK_KEY_{purpose.name}" for purpose in Purpose}
 )
 
-_FILE = re.compile(r"(ledger|pairwise|subjects)-([1-9][0-9]{0,8})\.key")
+_FILE = re.compile(r"(ledger|pairwise|subjects|credentials)-([1-9][0-9]{0,8})\.key")
 _MAX_FILE_BYTES = 4096
 _WRAPPED_V1 = b"\x01"
 _ID_BYTES = 4
@@ -83,6 +90,7 @@ class KeyRing:
 
         Processes that open the same new folder at once get the same keys. Pass `create=False` where
         data made with the keys exists already: fresh keys would then hide that the old ones are lost.
+        Only those of `REPLACEABLE` are made then, and only in a folder that is there.
 
         Raises LedgerError: `key_missing` (nothing to read and nowhere to create), `key_malformed`,
         `key_file_exposed`, `key_folder_exposed`, `key_folder_unusable`, `key_conflict` (two pairwise keys).
@@ -90,9 +98,9 @@ class KeyRing:
         given = {purpose: _from_environment(purpose, environ) for purpose in Purpose}
         if directory is not None:
             _check_folder(directory, create=create)
-        if directory is not None and create:
+        if directory is not None and directory.is_dir():  # made by now, unless data exists: then it was lost
             have = {purpose for purpose, _ in _numbered(_names(directory))}
-            for purpose in Purpose:
+            for purpose in Purpose if create else REPLACEABLE:
                 if not given[purpose] and purpose not in have:
                     _create(directory, purpose, 1)
         ring = cls(directory, given)
@@ -112,6 +120,13 @@ class KeyRing:
     def pairwise(self) -> bytes:
         """Return the 32-byte HMAC key. It stays the same: another one would change every id."""
         return self._loaded(Purpose.PAIRWISE)[0].secret
+
+    def derived(self, use: str) -> tuple[bytes, ...]:
+        """Return a 32-byte key for one use, of the current credentials key and then of the retired ones (HKDF)."""
+        return tuple(
+            HKDF(SHA256(), 32, salt=None, info=f"assigntask {use}".encode()).derive(key.secret)
+            for key in self._all(Purpose.CREDENTIALS)
+        )
 
     def wrap(self, plaintext: bytes, *, associated: bytes) -> bytes:
         """Encrypt under the current subjects key: 01 ‖ key id (4) ‖ nonce (12) ‖ AES-256-GCM with its tag.

@@ -1,4 +1,4 @@
-"""Attachments of tasks: links, http or https."""
+"""Attachments of tasks: links, http or https, and files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ from .facts import AttachmentFacts
 
 _ATTACHMENT: sa.Select[Any] = sa.select(
     t.attachment.c.id, t.attachment.c.version, t.attachment.c.task_id, t.task.c.project_id, t.attachment.c.name,
-    t.attachment.c.url, t.attachment.c.created_at, t.attachment.c.author_id,
+    t.attachment.c.url, t.attachment.c.created_at, t.attachment.c.author_id, t.file.c.media_type, t.file.c.size,
+    t.file.c.sha256,
 ).join(
     t.task, sa.and_(t.task.c.organisation_id == t.attachment.c.organisation_id, t.task.c.id == t.attachment.c.task_id)
+).outerjoin(
+    t.file,
+    sa.and_(t.file.c.organisation_id == t.attachment.c.organisation_id, t.file.c.attachment_id == t.attachment.c.id),
 )  # fmt: skip
 
 
@@ -74,7 +78,7 @@ def load(conn: Connection, organisation_id: str, ids: Iterable[str]) -> dict[str
 
 
 def delete(conn: Connection, organisation_id: str, attachment_id: str) -> bool:
-    """Whether it was there."""
+    """Whether it was there. A file goes with it."""
     query = sa.delete(t.attachment).where(
         t.attachment.c.organisation_id == organisation_id, t.attachment.c.id == attachment_id
     )

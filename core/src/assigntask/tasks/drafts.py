@@ -38,7 +38,8 @@ class TaskChanges(TypedDict, total=False):
 
 
 CHANGING = (
-    "summary", "description", "type", "status", "labels", "start", "due", "done", "archived", "assignees",
+    "summary", "description", "type", "status", "labels", "start", "due", "done", "archived", "checklists",
+    "assignees",
 )  # fmt: skip
 """What an edit can change, as the catalogue names the fields."""
 

@@ -10,6 +10,17 @@ from assigntask_sdk.records import Checklist, Due, Label, Status, TaskType
 
 
 @dataclass(frozen=True, slots=True)
+class TaskTypeFacts:
+    """A task type is never renamed, so there is one version of it."""
+
+    kind: ClassVar[str] = "task_type"
+
+    id: str
+    version: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectFacts:
     kind: ClassVar[str] = "project"
 
@@ -74,6 +85,9 @@ class AttachmentFacts:
     task: str
     project: str
     name: str
-    url: str
+    url: str | None  # None: a file
     created: dt.datetime
     author: str | None
+    media_type: str | None = None  # of a file, as the next two
+    size: int | None = None
+    sha256: str | None = None

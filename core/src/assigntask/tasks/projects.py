@@ -18,7 +18,7 @@ from assigntask.people.text import checked
 from assigntask_sdk.errors import Gone, NotFound
 from assigntask_sdk.records import Label, Status, TaskType
 
-from .facts import ProjectFacts
+from .facts import ProjectFacts, TaskTypeFacts
 
 DESCRIPTION_LIMIT = 100_000
 NAME_LIMIT = 20_000  # as long as other trackers allow
@@ -160,6 +160,11 @@ def types(conn: Connection, organisation_id: str) -> list[TaskType]:
     """By name."""
     query = sa.select(t.task_type.c.id, t.task_type.c.name).where(t.task_type.c.organisation_id == organisation_id)
     return [TaskType(*row) for row in conn.execute(query.order_by(t.task_type.c.name, t.task_type.c.id))]
+
+
+def type_facts(conn: Connection, organisation_id: str) -> list[TaskTypeFacts]:
+    """Those of `types`, for the gate."""
+    return [TaskTypeFacts(kind.id, 1, kind.name) for kind in types(conn, organisation_id)]
 
 
 def labels(conn: Connection, organisation_id: str, project_id: str) -> list[Label]:

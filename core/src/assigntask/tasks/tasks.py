@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -43,12 +43,45 @@ _TASK: sa.Select[Any] = (
 )
 
 
+# Put together once: making a statement takes longer than running it.
+_ORGANISATION = sa.bindparam("organisation", type_=sa.String)
+_IDS = sa.bindparam("ids", expanding=True, type_=sa.String)
+
+_BY_ID = _TASK.where(t.task.c.organisation_id == _ORGANISATION, t.task.c.id.in_(_IDS))
+
+_LABELS: sa.Select[Any] = (
+    sa.select(t.task_label.c.task_id, t.label.c.id, t.label.c.name, t.label.c.colour)
+    .join(
+        t.label,
+        sa.and_(t.label.c.organisation_id == t.task_label.c.organisation_id, t.label.c.id == t.task_label.c.label_id),
+    )
+    .where(t.task_label.c.organisation_id == _ORGANISATION)
+)
+_ASSIGNEES: sa.Select[Any] = (
+    sa.select(t.assignee.c.task_id, t.assignee.c.person_id)
+    .where(t.assignee.c.organisation_id == _ORGANISATION)
+    .order_by(t.assignee.c.position, t.assignee.c.person_id)
+)
+_BY_TASK = {
+    statement: statement.where(table.c.task_id.in_(_IDS))
+    for statement, table in ((_LABELS, t.task_label), (_ASSIGNEES, t.assignee))
+}
+
+
+class Place(NamedTuple):
+    """Of one task: its project's id, its version, and when it was created (aware, UTC)."""
+
+    project: str
+    version: int
+    created: dt.datetime
+
+
 def load(conn: Connection, organisation_id: str, ids: Iterable[str]) -> dict[str, TaskFacts]:
     """Ids that are no task's of this organisation are left out."""
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    found = conn.execute(_TASK.where(t.task.c.organisation_id == organisation_id, t.task.c.id.in_(wanted))).all()
+    found = conn.execute(_BY_ID, {"organisation": organisation_id, "ids": wanted}).all()
     return {task.id: task for task in _facts(conn, organisation_id, found, [row.id for row in found])}
 
 
@@ -109,6 +142,14 @@ def page(
     return _facts(conn, organisation_id, found, [row.id for row in found])
 
 
+def place(conn: Connection, organisation_id: str, task_id: str) -> Place | None:
+    """Where a task stands, without loading it; None where there is none."""
+    task = t.task.c
+    query = sa.select(task.project_id, task.version, task.created_at)
+    row = conn.execute(query.where(task.organisation_id == organisation_id, task.id == task_id)).one_or_none()
+    return None if row is None else Place(*row)
+
+
 def allocate_numbers(conn: Connection, organisation_id: str, how_many: int = 1) -> int:
     """The first of so many numbers that nobody else gets. Holds the organisation's row until the unit ends."""
     following: int = conn.execute(
@@ -163,6 +204,8 @@ def update(conn: Connection, organisation_id: str, before: TaskFacts, after: Tas
         on_task = (t.task_label.c.organisation_id == organisation_id, t.task_label.c.task_id == before.id)
         conn.execute(sa.delete(t.task_label).where(*on_task))
         _insert_labels(conn, organisation_id, [stored])
+    if before.checklists != after.checklists:
+        checklists.update(conn, organisation_id, before.id, before.checklists, after.checklists)
     return stored
 
 
@@ -219,26 +262,11 @@ def _facts(
     if not found:
         return []
     labels: dict[str, list[Label]] = {}
-    label_rows = conn.execute(
-        sa.select(t.task_label.c.task_id, t.label.c.id, t.label.c.name, t.label.c.colour)
-        .join(
-            t.label,
-            sa.and_(
-                t.label.c.organisation_id == t.task_label.c.organisation_id, t.label.c.id == t.task_label.c.label_id
-            ),
-        )
-        .where(t.task_label.c.organisation_id == organisation_id, t.task_label.c.task_id.in_(ids))
-    )
-    for task_id, *label in label_rows:
-        labels.setdefault(task_id, []).append(Label(*label))
+    for row in _of_tasks(conn, _LABELS, t.task_label, organisation_id, ids):
+        labels.setdefault(row[0], []).append(Label(*row[1:]))
     assignees: dict[str, list[str]] = {}
-    assignee_rows = conn.execute(
-        sa.select(t.assignee.c.task_id, t.assignee.c.person_id)
-        .where(t.assignee.c.organisation_id == organisation_id, t.assignee.c.task_id.in_(ids))
-        .order_by(t.assignee.c.position, t.assignee.c.person_id)
-    )
-    for task_id, person_id in assignee_rows:
-        assignees.setdefault(task_id, []).append(person_id)
+    for row in _of_tasks(conn, _ASSIGNEES, t.assignee, organisation_id, ids):
+        assignees.setdefault(row[0], []).append(row[1])
     lists = checklists.load(conn, organisation_id, ids)
     return [
         TaskFacts(
@@ -265,6 +293,18 @@ def _facts(
         )
         for row in found
     ]
+
+
+def _of_tasks(
+    conn: Connection,
+    statement: sa.Select[Any],
+    table: sa.Table,
+    organisation_id: str,
+    ids: Sequence[str] | sa.Select[tuple[str]],
+) -> Iterable[Any]:
+    if isinstance(ids, sa.Select):
+        return conn.execute(statement.where(table.c.task_id.in_(ids)), {"organisation": organisation_id})
+    return conn.execute(_BY_TASK[statement], {"organisation": organisation_id, "ids": ids})
 
 
 def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:

@@ -19,7 +19,7 @@ from assigntask.installations import installations
 from assigntask.installations.directory import Directory
 from assigntask.installations.installations import Installation
 from assigntask.people import people
-from assigntask.people.facts import PersonFacts
+from assigntask.people.facts import Doer, PersonFacts
 from assigntask_sdk.blocks import Badge
 
 from . import columns, visit
@@ -75,17 +75,17 @@ class _Rows:
     installations: Sequence[Installation]
 
 
-def _load(conn: Connection, organisation: str | None, project: str | None) -> _Rows:
-    seen = visit.open_visit(conn, organisation, project)
+def _load(conn: Connection, organisation: str | None, project: str | None, doer: Doer | None) -> _Rows:
+    seen = visit.open_visit(conn, organisation, project, doer)
     here = seen.organisation.id
     shown = columns.load(conn, here, seen.project) if seen.project is not None else []
     named = {person_id for column in shown for task in column.tasks for person_id in task.assignees}
     return _Rows(seen, shown, people.load(conn, here, named), installations.listed(conn, here))
 
 
-async def gather(services: Services, organisation: str | None, project: str | None) -> Page:
-    """Raises what `open_visit` raises. Whatever apps do, they are only waited for so long."""
-    rows = await services.db.read(_load, organisation, project)
+async def gather(services: Services, organisation: str | None, project: str | None, doer: Doer | None = None) -> Page:
+    """`doer`: who is signed in. Raises what `open_visit` raises. Whatever apps do, they are only waited for so long."""
+    rows = await services.db.read(_load, organisation, project, doer)
     almanac = Almanac.of(services.clock(), rows.visit.time_zone)
     badges, answers, offered = await asyncio.gather(
         _within(services.patience, _badges(services, rows, almanac)),

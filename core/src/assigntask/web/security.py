@@ -54,7 +54,9 @@ class Security:
 
 
 def secure(headers: MutableHeaders) -> None:
-    headers.update(HEADERS)
+    """A page with a form says itself where that may lead; nothing else is left to pages."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
     headers.setdefault("cache-control", "no-store")
 
 

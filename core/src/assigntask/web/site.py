@@ -21,9 +21,10 @@ from assigntask.errors import HostError
 from assigntask.tasks.facts import TaskFacts
 from assigntask_sdk.blocks import ListBlock
 
-from . import board
+from . import authorize, board, sign_in
 from .board import Services
 from .drawing import draw
+from .entrance import SIGN_OUT, Entrance, with_form
 from .security import Security, secure
 from .text import clean, said, target
 
@@ -34,27 +35,47 @@ _HTTP = {
     404: ("page_unknown", "There is no such page."),
     405: ("method_not_allowed", "This page can only be looked at."),
 }
-_UNKNOWN = ("organisation_unknown", "project_unknown")
+_STATUS = {
+    **dict.fromkeys(("organisation_unknown", "project_unknown"), 404),
+    **dict.fromkeys(("authorize_request_invalid", "redirect_uri_invalid", "request_uri_invalid"), 400),
+    **dict.fromkeys(("client_unknown", "client_inactive", "authorization_changed", "form_invalid"), 400),
+    **dict.fromkeys(("cross_site", "not_allowed", "authorization_blocked"), 403),
+    "sign_in_link_invalid": 400,
+    "sign_in_needed": 401,
+}
+"""Of the host's errors that are no trouble of its own; all others are, and answered with 503."""
 
 
-def site(services: Services, hosts: Iterable[str] = LOOPBACK) -> Starlette:
+def site(services: Services, entrance: Entrance, hosts: Iterable[str] = LOOPBACK) -> Starlette:
     """`hosts`: the names that requests may come to, without ports."""
     templates = environment()
 
+    def render(template: str, **values: Any) -> str:
+        return templates.get_template(template).render(**values)
+
     async def first_page(request: Request) -> Response:
         asked = request.query_params
-        page = await board.gather(services, asked.get("organisation"), asked.get("project"))
-        return HTMLResponse(templates.get_template("page.html").render(page=page))
+        session = await entrance.viewer(request)
+        doer = session.doer if session is not None else None
+        page = await board.gather(services, asked.get("organisation"), asked.get("project"), doer)
+        sign_out = entrance.forms.sealed(SIGN_OUT, session.digest) if session is not None else ""
+        answer = HTMLResponse(render("page.html", page=page, sign_out=sign_out))
+        return with_form(answer) if session is not None else answer
 
     async def trouble(request: Request, error: Exception) -> Response:
         status, code, words = explained(error)
-        page = templates.get_template("error.html").render(status=status, code=code, words=words)
+        page = render("error.html", status=status, code=code, words=words)
         answer = HTMLResponse(page, status, headers=getattr(error, "headers", None))
         secure(answer.headers)  # what nobody expected is answered outside the middleware
         return answer
 
     return Starlette(
-        routes=[Route("/", first_page), Mount("/static", _Static(directory=STATIC))],
+        routes=[
+            Route("/", first_page),
+            *sign_in.routes(entrance, render),
+            *authorize.routes(entrance, render),
+            Mount("/static", _Static(directory=STATIC)),
+        ],
         middleware=[Middleware(Security, hosts=hosts)],
         exception_handlers=dict.fromkeys((HTTPException, HostError, DatabaseError, Exception), trouble),
     )
@@ -75,7 +96,7 @@ def explained(error: Exception) -> tuple[int, str, str]:
         code, words = _HTTP.get(error.status_code, (f"http_{error.status_code}", "This can't be answered."))
         return error.status_code, code, words
     if isinstance(error, HostError):
-        return (404 if error.code in _UNKNOWN else 503), error.code, error.message
+        return _STATUS.get(error.code, 503), error.code, error.message
     if isinstance(error, DatabaseError):
         return 503, error.code, str(error)
     return 500, "unexpected", "Something went wrong on this host. Its log says what."

@@ -1,4 +1,4 @@
-"""Who looks, and at what. There is no sign-in yet: the page is seen as the organisation's first admin."""
+"""Who looks, and at what. Whoever sits at the host's own machine needs no sign-in, and sees what an admin sees."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ class Visit:
         return self.viewer.time_zone or self.organisation.time_zone
 
 
-def open_visit(conn: Connection, organisation: str | None, project: str | None) -> Visit:
+def open_visit(conn: Connection, organisation: str | None, project: str | None, doer: Doer | None = None) -> Visit:
     """`organisation`: a name or an id, `project`: an id; None: the first by name.
+
+    `doer`: who is signed in; there is no organisation but theirs. None: the organisation's first admin.
 
     Raises HostError `organisation_missing`, `organisation_unknown`, `admin_missing`, `project_unknown`.
     """
-    known = organisations.listed(conn)
+    known = organisations.listed(conn) if doer is None else [organisations.get(conn, doer.organisation_id)]
     chosen = _organisation(known, organisation)
-    viewer = _first_admin(conn, chosen)
+    viewer = _first_admin(conn, chosen) if doer is None else people.get(conn, chosen.id, doer.person_id or "")
     offered = projects.listed(conn, chosen.id)
     if project is None:
         return Visit(known, chosen, viewer, offered, offered[0] if offered else None)

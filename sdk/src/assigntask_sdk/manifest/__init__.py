@@ -1,7 +1,7 @@
 """`app.toml`: what an app says of itself, what it asks for and why."""
 
-from .difference import Difference, compare
-from .model import Contact, Manifest, Scopes, Setting, SettingValue, Vendor
+from .difference import Difference, compare, origins
+from .model import Contact, Manifest, OAuth, Scopes, Setting, SettingValue, Vendor
 from .problems import ManifestError, Problem
 from .reading import load, parse
 from .schema import json_schema
@@ -11,6 +11,7 @@ __all__ = [
     "Difference",
     "Manifest",
     "ManifestError",
+    "OAuth",
     "Problem",
     "Scopes",
     "Setting",
@@ -19,5 +20,6 @@ __all__ = [
     "compare",
     "json_schema",
     "load",
+    "origins",
     "parse",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..details import DETAILS, SCOPES, nearest
+from ..details import DETAILS, SCOPES, STREAMED, nearest
 from ..hooks import Hooks
 from .lines import KeyPath
 from .model import Manifest, Setting
@@ -26,7 +26,7 @@ LATER_SCOPES = frozenset({"access:limit", "notices:send", "accounts:token"})
 LATER_HOOKS = frozenset(
     {
         "form_submitted", "attachment_search", "attachment_preview", "content", "people_suggested", "access_rules",
-        "sync", "scheduled", "job", "page", "incoming", "account_changed",
+        "sync", "scheduled", "page", "incoming", "account_changed",
     }
 )  # fmt: skip
 MAX_FINDINGS = 100  # finding the nearest name takes time, and nobody reads more
@@ -42,7 +42,7 @@ class Finding:
 
 def findings(raw: Mapping[str, Any]) -> list[Finding]:
     """Everything that is wrong, each thing once; of more than a hundred things the first hundred."""
-    checks = chain(_structure(raw), _scopes(raw), _hooks(raw), _contacts(raw), _settings(raw))
+    checks = chain(_structure(raw), _scopes(raw), _hooks(raw), _contacts(raw), _oauth(raw), _settings(raw))
     found = islice(checks, MAX_FINDINGS)
     return list({(finding.code, finding.path, finding.message): finding for finding in found}.values())
 
@@ -152,9 +152,12 @@ def _hooks(raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _hook_detail(path: KeyPath, name: str, records: frozenset[str], requested: frozenset[str]) -> Iterator[Finding]:
     detail = DETAILS.get(name)
-    carried = [known.name for known in DETAILS.values() if known.record in records]
+    carried = [known.name for known in DETAILS.values() if known.record in records and known.name not in STREAMED]
     if detail is None:
         yield Finding("manifest_unknown_detail", path, f"there is no detail {_shown(name)}; {_meant(name, carried)}")
+    elif name in STREAMED:
+        message = f"no hook carries {name}: leave it out here, and read it with ctx.attachments.content"
+        yield Finding("manifest_unknown_detail", path, message)
     elif detail.record not in records:
         holds = "records of: " + ", ".join(sorted(records)) if records else "no details: write []"
         yield Finding("manifest_unknown_detail", path, f"this hook doesn't carry {name}; it carries {holds}")
@@ -177,6 +180,26 @@ def _contacts(raw: Mapping[str, Any]) -> Iterator[Finding]:
             elif name not in personal:
                 message = f"a contact has details of a person, not {name}; {_meant(name, personal)}"
                 yield Finding("manifest_value", path, message)
+
+
+def _oauth(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    oauth = _table(raw, "oauth")
+    path = ("oauth",)
+    if oauth.get("auth_method") == "private_key_jwt" and "jwks_uri" not in oauth:
+        message = 'is missing: write jwks_uri = "https://…", where the host finds the keys that you sign with'
+        yield Finding("manifest_missing", (*path, "jwks_uri"), message)
+    elif "jwks_uri" in oauth and oauth.get("auth_method") != "private_key_jwt":
+        yield Finding("manifest_value", (*path, "jwks_uri"), 'goes with auth_method = "private_key_jwt"')
+    metadata = oauth.get("client_metadata")
+    if isinstance(metadata, str) and _is_no_document(metadata):
+        message = f"{_shown(metadata)} can't be taken: the address has a path, and no query, no # and no . or .. in it"
+        yield Finding("manifest_value", (*path, "client_metadata"), message)
+
+
+def _is_no_document(address: str) -> bool:
+    """As the draft on client id metadata documents says of their addresses."""
+    path = address.removeprefix("https://").partition("/")[2]
+    return not path or bool({"?", "#"} & set(address)) or bool({".", ".."} & set(path.split("/")))
 
 
 def _settings(raw: Mapping[str, Any]) -> Iterator[Finding]:

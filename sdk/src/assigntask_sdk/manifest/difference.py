@@ -34,6 +34,8 @@ class Difference:
     contacts_removed: Named
     egress_added: frozenset[str]
     egress_removed: frozenset[str]
+    origins_added: frozenset[str]  # where people would newly be sent back to, or the client's keys come from
+    origins_removed: frozenset[str]
     retention_longer: int
     refuses_on_failure: bool  # a failing guard let changes pass, and would now stop them
     vendor_changed: bool  # another name or country: somebody else receives
@@ -49,6 +51,7 @@ class Difference:
             or self.hooks_added - _LIFECYCLE
             or self.contacts_added
             or self.egress_added
+            or self.origins_added
             or self.retention_longer
             or self.refuses_on_failure
             or self.vendor_changed
@@ -59,6 +62,7 @@ def compare(old: Manifest, new: Manifest) -> Difference:
     was_required, is_required = frozenset(old.scopes.required), frozenset(new.scopes.required)
     was_optional, is_optional = frozenset(old.scopes.optional), frozenset(new.scopes.optional)
     was_contacts, is_contacts = _contacts(old), _contacts(new)
+    was_origins, is_origins = origins(old), origins(new)
     was_egress, is_egress = frozenset(old.egress), frozenset(new.egress)
     return Difference(
         required_added=is_required - was_required,
@@ -74,6 +78,8 @@ def compare(old: Manifest, new: Manifest) -> Difference:
         contacts_removed=_beyond(is_contacts, was_contacts),
         egress_added=is_egress - was_egress,
         egress_removed=was_egress - is_egress,
+        origins_added=is_origins - was_origins,
+        origins_removed=was_origins - is_origins,
         retention_longer=max(0, new.retention_days - old.retention_days),
         refuses_on_failure=new.on_failure == "refuse" and old.on_failure == "allow",
         vendor_changed=(old.vendor.name, old.vendor.country) != (new.vendor.name, new.vendor.country),
@@ -82,6 +88,15 @@ def compare(old: Manifest, new: Manifest) -> Difference:
 
 def _contacts(manifest: Manifest) -> dict[str, tuple[str, ...]]:
     return {str(contact): details for contact, details in manifest.contacts.items()}
+
+
+def origins(manifest: Manifest) -> frozenset[str]:
+    """Scheme, host and port of the addresses of its client: where people are sent back to, its keys and metadata."""
+    if manifest.oauth is None:
+        return frozenset()
+    others = (manifest.oauth.jwks_uri, manifest.oauth.client_metadata)
+    addresses = (*manifest.oauth.redirect_uris, *(address for address in others if address is not None))
+    return frozenset("/".join(address.split("/", 3)[:3]).partition("?")[0].lower() for address in addresses)
 
 
 def _beyond(base: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> Named:

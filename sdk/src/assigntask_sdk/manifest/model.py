@@ -45,6 +45,12 @@ def _country(code: str) -> str:
     return code
 
 
+def _no_fragment(uri: str) -> str:
+    if "#" in uri:
+        raise ValueError("has a fragment")
+    return uri
+
+
 def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
     """Order and repetition mean nothing here, so they must not change the digest."""
     return tuple(sorted(set(names)))
@@ -61,6 +67,11 @@ ContactPoint: TypeAlias = Annotated[
     str, StringConstraints(pattern=rf"^(?:[!-?A-~]+@{_LABEL}(?:\.{_LABEL})+|{_HTTPS})$", max_length=200)
 ]
 WebAddress: TypeAlias = Annotated[str, StringConstraints(pattern=f"^{_HTTPS}$", max_length=500)]
+# RFC 8252, section 7.3: a program on the person's own machine listens at whatever port is free, so none is named.
+_LOOPBACK = r"http://(?:127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?:/[!-~]*)?"
+RedirectUri: TypeAlias = Annotated[
+    str, StringConstraints(pattern=f"^(?:{_HTTPS}|{_LOOPBACK})$", max_length=500), AfterValidator(_no_fragment)
+]
 Country: TypeAlias = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$"), AfterValidator(_country)]
 Host: TypeAlias = Annotated[
     str, StringConstraints(pattern=rf"^(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?$", max_length=253)
@@ -89,6 +100,20 @@ class Scopes(_Part):
 
     required: Mapping[str, Annotated[str, _words(200)]] = Field(default_factory=dict)
     optional: Mapping[str, Annotated[str, _words(200)]] = Field(default_factory=dict)
+
+
+class OAuth(_Part):
+    """How the app's client is reached and proves who it is. Only an app that asks people for an authorization needs it.
+
+    `redirect_uris`: where people may be sent back to, compared letter by letter; an http address of this machine
+    (127.0.0.1, [::1]) may have any port. `client_metadata`: an https address that is the client's id too, where a
+    document names its redirect URIs.
+    """
+
+    redirect_uris: Annotated[tuple[RedirectUri, ...], AfterValidator(_sorted), Field(max_length=20)] = ()
+    jwks_uri: WebAddress | None = None
+    auth_method: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = "client_secret_basic"
+    client_metadata: WebAddress | None = None
 
 
 class Setting(_Part):
@@ -127,6 +152,7 @@ class Manifest(_Part):
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     person_settings: Mapping[str, Setting] = Field(default_factory=dict)
     egress: Annotated[tuple[Host, ...], AfterValidator(_sorted)] = ()
+    oauth: OAuth | None = None
     retention_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 30
     on_failure: Literal["allow", "refuse"] = "allow"
 

@@ -14,6 +14,8 @@ from .problems import ManifestError, Problem
 FILE_NAME = "app.toml"
 MAX_BYTES = 64 * 1024
 _MAX_NESTING = 16
+_MAX_DOTS = 200
+"""In one line: a key of thousands of parts takes the parser many seconds, and a manifest may come from anybody."""
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _AT_END = re.compile(r"\(at end of document\)$")
 
@@ -23,6 +25,9 @@ def parse(text: str, *, file: str = FILE_NAME) -> Manifest:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise _syntax(file, None, f"a manifest has at most {MAX_BYTES} bytes, this one {size}")
+    dotted = next((at for at, line in enumerate(text.split("\n"), 1) if line.count(".") > _MAX_DOTS), None)
+    if dotted is not None:
+        raise _syntax(file, dotted, f"nested too deeply: a line has at most {_MAX_DOTS} full stops")
     try:
         raw = tomllib.loads(text)
     except RecursionError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..details import DETAILS, SCOPES
+from ..details import DETAILS, SCOPES, STREAMED
 from ..hooks import Hooks
 from .model import Manifest
 
@@ -21,7 +21,13 @@ def json_schema() -> dict[str, Any]:
         reasons["additionalProperties"] = False
     properties["hooks"] = _object(
         {
-            name: _details([detail.name for detail in DETAILS.values() if detail.record in spec.records])
+            name: _details(
+                [
+                    detail.name
+                    for detail in DETAILS.values()
+                    if detail.record in spec.records and detail.name not in STREAMED
+                ]
+            )
             for name, spec in Hooks.all.items()
         }
     )

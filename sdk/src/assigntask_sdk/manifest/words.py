@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .lines import KeyPath
-from .model import Manifest, Scopes, Setting, Vendor
+from .model import Manifest, OAuth, Scopes, Setting, Vendor
 
 _SETTING = frozenset(Setting.model_fields)
 
@@ -13,6 +13,7 @@ KEYS: Mapping[KeyPath, frozenset[str]] = {
     (): frozenset(Manifest.model_fields),
     ("vendor",): frozenset(Vendor.model_fields),
     ("scopes",): frozenset(Scopes.model_fields),
+    ("oauth",): frozenset(OAuth.model_fields),
     ("settings", "*"): _SETTING,
     ("person_settings", "*"): _SETTING,
     ("contacts",): frozenset({"installer", "technical", "billing"}),
@@ -70,6 +71,11 @@ ADVICE: Mapping[str, str] = {
     "settings": "a table of settings, for example [settings.grace_days] with type, label and default",
     "person_settings": "a table of settings, for example [person_settings.grace_days] with type, label and default",
     "egress": 'a list of host names without scheme, port or path, for example ["api.vendor.example"]',
+    "oauth": "a table [oauth], for an app that asks people for an authorization",
+    "oauth.redirect_uris": "a list of addresses: https, or http://127.0.0.1 for a program on people's machines; no #",
+    "oauth.jwks_uri": 'the https address of your public keys, for example "https://vendor.example/jwks.json"',
+    "oauth.auth_method": '"client_secret_basic", "client_secret_post", "private_key_jwt" or "none"',
+    "oauth.client_metadata": 'the https address of your client\'s metadata, for example "https://vendor.example/client"',
     "retention_days": "a whole number of days from 0 (wiped at once) to 3650",
     "on_failure": '"allow" (a change passes unchecked while the app fails) or "refuse"',
     **{f"settings.*{key}": words for key, words in _SETTING_ADVICE.items()},

@@ -9,6 +9,7 @@ The fixture `host` comes with the SDK and needs no configuration; `Host.open` is
 
 from .host import Host, NoHost
 from .limits import OverLimit, within_limits
+from .needed import ScopesNeeded
 from .protocol import (
     Clock,
     HostUnderTest,
@@ -27,6 +28,7 @@ __all__ = [
     "OverLimit",
     "PersonUnderTest",
     "ReportedProblem",
+    "ScopesNeeded",
     "TaskUnderTest",
     "within_limits",
 ]

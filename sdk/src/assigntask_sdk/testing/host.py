@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from ..apps import AppBroken, InstalledApp, find_app
+from ..apps import AppBroken, InstalledApp, find_app, project_of
+from .needed import record, running_test
 from .protocol import HostUnderTest
 
 HOSTS = "assigntask_sdk.host"
@@ -36,7 +37,22 @@ class Host:
 
         Raises AppBroken, NoHost.
         """
-        return find_host(hosts)(_app(app), **options)
+        found = _app(app)
+        return _noted(found, find_host(hosts)(found, **options))
+
+
+@asynccontextmanager
+async def _noted(
+    app: InstalledApp, opening: AbstractAsyncContextManager[HostUnderTest]
+) -> AsyncIterator[HostUnderTest]:
+    """Keeps which scopes the test needed, also where it fails."""
+    async with opening as host:
+        try:
+            yield host
+        finally:
+            test, project = running_test(), project_of(app.directory) if app.directory is not None else None
+            if test is not None and project is not None and hasattr(host, "scopes_needed"):
+                record(project, await host.scopes_needed(), test)
 
 
 def find_host(hosts: Iterable[EntryPoint] | None = None) -> OpenHost:

@@ -11,6 +11,7 @@ from ..apps import InstalledApp
 from ..blocks import Badge, Block, Chart, Table
 from ..context import Ctx
 from ..records import Due, PersonId, TaskId
+from .needed import ScopesNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +183,8 @@ class HostUnderTest(Protocol):
 
     async def unread_details(self) -> frozenset[str]:
         """Details that the manifest's hooks name, that were granted, and that were never released."""
+        ...
+
+    async def scopes_needed(self) -> ScopesNeeded:
+        """What the app needed so far. `assigntask-sdk check` compares it, over all tests, with what app.toml asks."""
         ...

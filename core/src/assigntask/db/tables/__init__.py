@@ -2,6 +2,7 @@
 
 from .base import metadata
 from .events import delivery, event
+from .files import file, file_chunk
 from .installations import (
     LIVE,
     app,
@@ -19,8 +20,20 @@ from .installations import (
     subscription,
 )
 from .ledger import checkpoint, ledger_entry, ledger_subject, ledger_value, tree_node
+from .oauth import (
+    oauth_access_token,
+    oauth_authorization,
+    oauth_client,
+    oauth_code,
+    oauth_pushed_request,
+    oauth_refresh_token,
+    oauth_secret,
+    oauth_seen,
+)
 from .people import contact, department, person
 from .people import organisation_table as organisation
+from .remote import api_answer, job, remote_app
+from .sessions import session, sign_in_link
 from .tasks import (
     assignee,
     attachment,
@@ -39,6 +52,7 @@ from .tasks import (
 
 __all__ = [
     "LIVE",
+    "api_answer",
     "app",
     "app_version",
     "assignee",
@@ -53,22 +67,36 @@ __all__ = [
     "department",
     "enrolment",
     "event",
+    "file",
+    "file_chunk",
     "idempotency_key",
     "import_source",
     "installation",
     "installation_project",
+    "job",
     "label",
     "ledger_entry",
     "ledger_subject",
     "ledger_value",
     "metadata",
+    "oauth_access_token",
+    "oauth_authorization",
+    "oauth_client",
+    "oauth_code",
+    "oauth_pushed_request",
+    "oauth_refresh_token",
+    "oauth_secret",
+    "oauth_seen",
     "objection",
     "organisation",
     "pairwise_generation",
     "person",
     "problem",
     "project",
+    "remote_app",
     "restriction",
+    "session",
+    "sign_in_link",
     "status",
     "store",
     "store_usage",

@@ -14,6 +14,8 @@ app = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("vendor_name", sa.Text, nullable=False),
     sa.Column("distribution", sa.Text, nullable=False),
+    # Whether it runs on its vendor's machine: then the host passes all that it can have.
+    sa.Column("remote", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
 )
 

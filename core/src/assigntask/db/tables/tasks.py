@@ -147,7 +147,7 @@ attachment = sa.Table(
     reference("task_id", "task", ondelete="CASCADE"),
     reference("author_id", "person", nullable=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("url", sa.Text),  # none: a file of our own
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
     sa.Index("ix_attachment_task", "organisation_id", "task_id"),

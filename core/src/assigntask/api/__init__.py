@@ -1,0 +1,1 @@
+"""What apps call: the REST API."""

@@ -1,0 +1,1 @@
+"""Apps that run on their vendor's machine: how they are found, called and given their credentials."""

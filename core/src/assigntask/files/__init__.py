@@ -1,0 +1,1 @@
+"""Files that are attached to tasks: their bytes in chunks, what they are, and what never became one."""

@@ -1,0 +1,1 @@
+"""An app that asks for everything, and gives itself work."""
