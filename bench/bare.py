@@ -30,6 +30,7 @@ class Builder:
     people: Mapping[str, PersonFacts]
     ids: Mapping[str, str]
     sizes: Mapping[str, int]
+    names: bool = True  # False: of people no more than who they are, which is what a task holds unless asked for more
 
     def one(self, facts: TaskFacts) -> Task:
         return self._task(facts, {})
@@ -67,16 +68,10 @@ class Builder:
         person = made.get(person_id)
         if person is None:
             facts = self.people[person_id]
-            person = made[person_id] = Person(
-                {
-                    "id": PersonId(self.ids[person_id]),
-                    "version": facts.version,
-                    "withheld": False,
-                    "name": facts.name,
-                    "user_name": facts.user_name,
-                    "email": facts.email,
-                }
-            )
+            known = {"id": PersonId(self.ids[person_id]), "version": facts.version, "withheld": False}
+            if self.names:
+                known |= {"name": facts.name, "user_name": facts.user_name, "email": facts.email}
+            person = made[person_id] = Person(known)
         return person
 
     def _departments(self, assignees: Sequence[str]) -> tuple[DepartmentCount, ...]:

@@ -26,6 +26,7 @@ from assigntask_sdk.records import Checklist, ChecklistItem, Due
 
 START = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 TASKS = 100
+MORE_AT_ONCE = 5_000
 PEOPLE = ("Ada", "Ben", "Cem", "Dot", "Eli", "Fay", "Gus", "Hal", "Ida", "Jon")
 
 
@@ -72,6 +73,12 @@ class Place:
         return [found[each] for each in ids]
 
 
+async def more_tasks(place: Place, count: int) -> None:
+    """So many more of the same kind, without checklists, in the same project."""
+    for first in range(TASKS + 1, TASKS + 1 + count, MORE_AT_ONCE):
+        await place.platform.db.write(_more, place.organisation_id, min(MORE_AT_ONCE, TASKS + 1 + count - first))
+
+
 def settings_for(folder: Path, database: str | None = None) -> Settings:
     """`database`: an address, where it is not a file in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,6 +119,15 @@ def _furnish(conn: Connection, name: str) -> tuple[Doer, tuple[str, ...]]:
     tasks.insert(conn, here, made)
     checklists.insert(conn, here, [Placed(task.id, 1.0, task.checklists[0]) for task in made])
     return Doer(here, staff[0], "admin"), tuple(task.id for task in made)
+
+
+def _more(conn: Connection, here: str, count: int) -> None:
+    [project] = [found.id for found in projects.listed(conn, here)]
+    staff = people.everyone(conn, here)
+    choices = projects.choices(conn, here, project)
+    first = tasks.allocate_numbers(conn, here, count)
+    made = [_task(project, choices, staff, first + place) for place in range(count)]
+    tasks.insert(conn, here, [replace(task, checklists=()) for task in made])
 
 
 def _task(project: str, choices: Choices, staff: Sequence[str], number: int) -> TaskFacts:
