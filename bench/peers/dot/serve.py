@@ -1,22 +1,20 @@
-"""Serves this peer with granian, from the folder DOT_FOLDER. It prints its port once it answers."""
+"""Serves this peer with granian, from the folder DOT_FOLDER. It prints its port, and answers there a moment later."""
 
 from __future__ import annotations
 
 import socket
-import threading
-import time
 
 from granian import Granian
 from granian.constants import Interfaces
 
-PATIENCE = 0.05
 THREADS = 2
 
 
 def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
-    server = Granian(
+    print(port, flush=True)
+    Granian(
         "server:application",
         address="127.0.0.1",
         port=port,
@@ -25,20 +23,7 @@ def main() -> None:
         backpressure=THREADS * 8,
         websockets=False,
         log_enabled=False,
-    )
-    threading.Thread(target=tell, args=(port,), daemon=True).start()
-    server.serve()
-
-
-def tell(port: int) -> None:
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(PATIENCE)
-        else:
-            print(port, flush=True)
-            return
+    ).serve()
 
 
 if __name__ == "__main__":
