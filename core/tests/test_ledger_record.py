@@ -156,7 +156,8 @@ def test_installations_and_generations_name_the_same_subject_differently(
     assert len({ref for each in refs for ref in each}) == 3 * len(disclosure.subjects)
 
 
-facts = st.dictionaries(words, words | st.integers(-(2**50), 2**50) | st.booleans() | st.lists(words, max_size=3))
+fact_names = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=20)
+facts = st.dictionaries(fact_names, words | st.integers(-(2**50), 2**50) | st.booleans() | st.lists(words, max_size=3))
 
 
 @given(facts, st.lists(subjects, max_size=3), st.none() | subjects, st.booleans())

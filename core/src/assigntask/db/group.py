@@ -1,5 +1,6 @@
 """Group commit: what many callers ask for at once shares one transaction, and one flush to the disk."""
 
+import asyncio
 import random
 import threading
 import time
@@ -109,6 +110,7 @@ class GroupCommit:
         self._size, self._seconds, self._again = size, seconds, again
         self._committed = committed
         self._waiting: deque[Unit[Any]] = deque()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Unit[Any]]] = {}
         self._arrival = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._serve, name=f"{name}-{n}", daemon=True) for n in range(lanes)]
@@ -116,11 +118,27 @@ class GroupCommit:
             thread.start()
 
     def submit(self, unit: Unit[Any]) -> None:
+        """What one turn of an event loop asks for is handed over together, at its end.
+
+        A thread woken by the first of it would take that alone, and fight the loop for the interpreter.
+        """
         with self._arrival:
             if self._closed:
                 raise DatabaseClosed
-            self._waiting.append(unit)
-            self._arrival.notify()
+            if unit.loop is None:
+                self._waiting.append(unit)
+                self._arrival.notify()
+                return
+            gathered = self._gathered.setdefault(unit.loop, [])
+            gathered.append(unit)
+        if len(gathered) == 1:
+            unit.loop.call_soon(self._hand_over, unit.loop)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._arrival:
+            gathered = self._gathered.pop(loop, [])
+            self._waiting.extend(gathered)
+            self._arrival.notify(len(gathered))
 
     def owns_current_thread(self) -> bool:
         return threading.current_thread() in self._threads
@@ -129,6 +147,9 @@ class GroupCommit:
         """Takes nothing more, finishes what waits, ends the threads."""
         with self._arrival:
             self._closed = True
+            for gathered in self._gathered.values():
+                self._waiting.extend(gathered)
+            self._gathered.clear()
             self._arrival.notify_all()
         for thread in self._threads:
             thread.join()

@@ -63,12 +63,12 @@ class Unit(Generic[T]):
     waits may give up: the unit is still run wholly (a read that nobody has begun is dropped).
     """
 
-    __slots__ = ("_call", "_context", "_done", "_loop", "_waiter", "error", "value")
+    __slots__ = ("_call", "_context", "_done", "_waiter", "error", "loop", "value")
 
     def __init__(self, call: Callable[[Connection], T], loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._call = call
         self._context = copy_context()
-        self._loop = loop
+        self.loop = loop
         self._waiter: asyncio.Future[None] | None = loop.create_future() if loop else None
         self._done = None if loop else threading.Event()
         self.value: T | None = None
@@ -130,8 +130,8 @@ def settle(units: Iterable[Unit[Any]]) -> None:
     for unit in units:
         if unit._done is not None:
             unit._done.set()
-        elif unit._loop is not None:
-            by_loop.setdefault(unit._loop, []).append(unit)
+        elif unit.loop is not None:
+            by_loop.setdefault(unit.loop, []).append(unit)
     for loop, waiting in by_loop.items():
         try:
             loop.call_soon_threadsafe(_wake_all, waiting)

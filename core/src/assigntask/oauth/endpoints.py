@@ -30,6 +30,7 @@ NO_STORE = (
     (b"x-content-type-options", b"nosniff"),
 )
 _PUBLIC = {"cache-control": "public, max-age=300", "x-content-type-options": "nosniff"}
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _KEPT_HEADERS = frozenset({b"authorization", b"dpop", b"content-type"})
 _BUSY = Answer(
     503,
@@ -134,7 +135,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 async def _send(send: Send, answer: Answer) -> None:
     said: Mapping[str, Any] = answer.body or {}
-    body = b"" if answer.body is None else json.dumps(said, separators=(",", ":")).encode()
+    body = b"" if answer.body is None else _JSON.encode(said).encode()
     extra = [(name.encode(), value.encode()) for name, value in answer.headers]
     headers = [*NO_STORE, (b"content-length", str(len(body)).encode()), *extra]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -82,4 +82,4 @@ _EPOCH = Hot(sa.select(t.organisation.c.epoch).where(t.organisation.c.id == sa.b
 
 
 def _epoch(conn: Connection, organisation_id: str) -> int:
-    return int(_EPOCH.run(conn, {"id": organisation_id}).scalar_one())
+    return int(_EPOCH.scalar(conn, {"id": organisation_id}))

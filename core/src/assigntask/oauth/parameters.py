@@ -69,6 +69,8 @@ def is_form(content_type: str | None) -> bool:
 
 
 def _text(encoded: bytes) -> str:
+    if b"%" not in encoded and b"+" not in encoded:
+        return encoded.decode("ascii")  # as `parameters` has made sure
     try:
         text = unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:

@@ -78,6 +78,8 @@ def _decoded(part: bytes) -> str:
     """Raises ValueError."""
     if _ENCODED.fullmatch(part) is None:
         raise ValueError("not form-encoded")
+    if b"%" not in part and b"+" not in part:
+        return part.decode("ascii")
     text = unquote_to_bytes(part.replace(b"+", b" ")).decode()
     if not text.isprintable():
         raise ValueError("not printable")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assigntask.api.services import BASE as API
+from assigntask.oauth.endpoints import FormEndpoint
 from assigntask.oauth.metadata import AUTHORIZE, RESOURCE_PATH, SERVER_PATH
 
 
@@ -22,15 +24,24 @@ class Front:
         self._pages = pages
         self._api = api
         self._endpoints = Starlette(routes=list(endpoints), exception_handlers={HTTPException: _unknown})
+        # They need nothing of a framework, and are asked most.
+        self._forms = {route.path: route.app for route in endpoints if _is_form(route)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if path.startswith(API) and path[len(API) :][:1] in ("", "/"):
+        form = self._forms.get(path)
+        if form is not None and scope["type"] == "http" and scope["method"] == "POST":
+            await form(scope, receive, send)
+        elif path.startswith(API) and path[len(API) :][:1] in ("", "/"):
             await self._api({**scope, "root_path": API}, receive, send)
         elif _for_programs(path):
             await self._endpoints(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
+
+
+def _is_form(route: BaseRoute) -> TypeGuard[Route]:
+    return isinstance(route, Route) and isinstance(route.endpoint, FormEndpoint)
 
 
 def _for_programs(path: str) -> bool:
