@@ -65,6 +65,8 @@ def loaded(target: Target, folder: Path, *, seconds: float) -> Turn:
         rate, failed = _RATE.search(said), _FAILED.search(said)
         if rate is None or failed is not None:
             raise AssertionError(f"{target.origin}{target.paths[0]}: {said}")
+        if not float(rate[1]):
+            raise AssertionError(f"{target.origin}{target.paths[0]}: no answer within {seconds:g} s")
         return float(rate[1])
 
     return turn

@@ -215,3 +215,30 @@ async def test_a_project_is_made_once_with_three_statuses(house: Any) -> None:
     assert [one_project.name for one_project in await house.db.read(projects.listed, one.id)] == ["Bicycles", "New"]
     with pytest.raises(NotFound):
         await house.db.read(projects.get, house.other.id, first)
+
+
+async def test_a_page_never_reads_the_assignees_and_labels_of_other_tasks(house: Any) -> None:
+    """SQLite chooses without statistics: an index that has the organisation alone would win, and read all of it."""
+    if house.db.dialect != "sqlite":
+        pytest.skip("PostgreSQL chooses by its statistics")
+    one = house.one
+    await house.db.write(_fill, one, 3, house.now)
+
+    def plans(conn: Connection) -> list[str]:
+        sent: list[tuple[str, Any]] = []
+
+        def note(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            sent.append((statement, parameters))
+
+        sa.event.listen(conn, "before_cursor_execute", note)
+        tasks.page(conn, one.id)
+        sa.event.remove(conn, "before_cursor_execute", note)
+        found = [conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", given).all() for each, given in sent]
+        return [row[3] for plan in found for row in plan]
+
+    found = await house.db.read(plans)
+    assert any("ix_assignee_task" in step for step in found)
+    for table in ("assignee", "task_label", "checklist"):
+        steps = [step for step in found if step.startswith((f"SEARCH {table} ", f"SCAN {table}"))]
+        assert steps
+        assert all("task_id=?" in step for step in steps)

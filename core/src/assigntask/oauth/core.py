@@ -51,7 +51,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """`uri` is the endpoint's as the outside sees it: the host may stand behind a proxy that ends TLS."""
 
     def __init__(self, uri: str, parameters: Mapping[str, str]) -> None:
-        vars(self).update(_blank(uri))
+        self.__dict__.update(_blank(uri))
         self.payload = BasicOAuth2Payload(parameters)
 
     @property
@@ -67,7 +67,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
 @lru_cache(maxsize=16)
 def _blank(uri: str) -> Mapping[str, Any]:
     """What a request to that endpoint begins with: the core takes the address apart each time it makes one."""
-    return vars(OAuth2Request("POST", uri))
+    return dict(OAuth2Request("POST", uri).__dict__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,14 @@ oauth_access_token = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("revoked_at", UtcDateTime),
     sa.Index("ix_oauth_access_token_expiry", "expires_at"),
-    sa.Index("ix_oauth_access_token_authorization", "organisation_id", "authorization_id"),
+    # An installation's own tokens are the many, and come of no authorization.
+    sa.Index(
+        "ix_oauth_access_token_authorization",
+        "organisation_id",
+        "authorization_id",
+        sqlite_where=sa.text("authorization_id IS NOT NULL"),
+        postgresql_where=sa.text("authorization_id IS NOT NULL"),
+    ),
 )
 
 oauth_refresh_token = sa.Table(

@@ -90,6 +90,8 @@ assignee = sa.Table(
     sa.Column("position", sa.Integer, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("task_id", "person_id"),
     sa.Index("ix_assignee_person", "organisation_id", "person_id"),
+    # Without it SQLite takes the one above for a page of tasks, and reads the whole organisation's.
+    sa.Index("ix_assignee_task", "organisation_id", "task_id"),
 )
 
 task_label = sa.Table(
@@ -99,6 +101,7 @@ task_label = sa.Table(
     reference("task_id", "task", ondelete="CASCADE"),
     reference("label_id", "label"),
     sa.PrimaryKeyConstraint("task_id", "label_id"),
+    sa.Index("ix_task_label_task", "organisation_id", "task_id"),
 )
 
 checklist = sa.Table(
