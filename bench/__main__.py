@@ -1,4 +1,4 @@
-"""`python -m bench gate|ledger|hooks|api|all`: one line of JSON per measure on stdout, the rest on stderr."""
+"""`python -m bench gate|ledger|hooks|api|delivery|all`: one line of JSON per measure on stdout, the rest on stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
-from bench import api, gate, hooks, ledger
+from bench import api, delivery, gate, hooks, ledger
 from bench.disk import NotADisk, folder_on_disk
 
 Bench = Callable[[Path], Awaitable[None]]
@@ -20,7 +20,8 @@ BENCHES: Mapping[str, Sequence[Bench]] = {
     "ledger": (ledger.run,),
     "hooks": (hooks.run,),
     "api": (api.run,),
-    "all": (gate.run, ledger.run, hooks.run, api.run),
+    "delivery": (delivery.run,),
+    "all": (gate.run, ledger.run, hooks.run, api.run, delivery.run),
 }
 
 

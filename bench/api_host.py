@@ -27,7 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assigntask.cli.serving import config_of, listening
+from assigntask.cli.sockets import config_of, listening
 from assigntask.db import tables as t
 from assigntask.db.database import Database
 from assigntask.people import people

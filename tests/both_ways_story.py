@@ -133,7 +133,11 @@ class Story:
             actions, doer = self.platform.tasks, await self._doer("Cy")
             await self._step("comment", actions.comment(doer, task.id, "Mind the paint, @ben"))
             await self._step("attach", actions.attach(doer, task.id, "Plan", "https://plans.example/1"))
+            old = await actions.attach(doer, task.id, "Old plan", "https://plans.example/0")
+            await self._step("detach", actions.detach(doer, old.id))
             await self._step("checklist", self.platform.checklists.add(doer, task.id, "Steps", ["one", "two"], key="s"))
+        await self._step("rename", self.platform.people.rename(await self._doer(), self.people["Ben"], "Benno"))
+        await self._step("project", self.platform.projects.edit(await self._doer(), self.project, name="New gates"))
         for summary in self.extra.summaries:
             await self._create(summary, due=Due(self._today()), assignees=[self.people["Ben"]])
             await self.settle()

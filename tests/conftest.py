@@ -87,9 +87,12 @@ HOST_WIDE: Mapping[tuple[str, str], str] = {
     ("assigntask.ledger.sealing", "waiting_organisations"): "a wake-up: whose entries wait for their place; ids only",
     ("assigntask.installations.wiping", "due"): "a sweep: whose retention is over; ids only",
     ("assigntask.api.idempotency", "sweep"): "a sweep: answers that were kept long enough",
+    ("assigntask.erasures.rows", "overdue"): "a sweep: what was asked too long ago; ids only",
     ("assigntask.actions.forgetting", "_all_forgotten"): "a sweep: whose key may still be there; ids only",
     ("assigntask.files.sweeping", "sweep"): "a sweep: what never became an attachment",
     ("assigntask.jobs.rows", "sweep"): "a sweep: jobs that ended long ago",
+    ("assigntask.events.sweeping", "sweep"): "a sweep: what was told, or given up, long ago; ids only",
+    ("assigntask.schedules.runs", "due"): "a wake-up: whose schedule is due; ids and names only",
     ("assigntask.people.sessions", "redeem"): "whose sign-in link it is, the digest of its 256 random bits says",
     ("assigntask.people.sessions", "find"): "whose session it is, the digest of its 256 random bits says",
     ("assigntask.people.sessions", "sweep"): "a sweep: sessions and links whose time is over",
@@ -103,13 +106,15 @@ HOST_WIDE: Mapping[tuple[str, str], str] = {
     ("assigntask.oauth.codes", "find"): "the digest of 256 random bits says whose it is",
     ("assigntask.oauth.refreshing", "find"): "the digest of 256 random bits says whose it is",
     ("assigntask.oauth.sweeping", "sweep"): "a sweep: what has expired, whosever it was",
+    ("assigntask.hooks.standing", "read"): "how much waits on this host: counts and ages, for its operator",
+    ("assigntask.delivery.dialled", "dialling_in"): "an engine: whose app is at the end of one connection; ids only",
     ("assigntask.hooks.lines", "wake"): "an app that dials in has come: what waits for it, everywhere; no values",
     ("assigntask.delivery.remotes", "_installed_anywhere"): "whether a remote app may go: one id of any organisation",
 }
 """Functions whose statements are the host's own, and why."""
 
 OF_ORGANISATIONS = frozenset(table.name for table in t.metadata.sorted_tables if "organisation_id" in table.c)
-PLACE = re.compile(r"(?:\bFROM|\bJOIN|\bUPDATE|\bINTO|,)\s+(\w+)(?:\s+AS\s+(\w+))?(?![\w.])")
+PLACE = re.compile(r"(?:\bFROM|\bJOIN|\bUPDATE|\bINTO|,)\s+(\w+)(?:\s+AS\s+(\w+))?(?!\s*=|[\w.])")
 
 
 class Watch:

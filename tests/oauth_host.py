@@ -30,7 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from assigntask.app import Platform
-from assigntask.cli.opening import quieten_logs
+from assigntask.cli.logs import quieten_logs
 from assigntask.cli.serving import until_stopped
 from assigntask.installations.directory import Directory
 from assigntask.people import organisations, people

@@ -100,6 +100,7 @@ async def service_of(host: KitHost) -> Service:
             settings.limits,
             platform.clock,
             lambda: settings.url,
+            platform.deliveries,
         )
         server = OAuthServer(*parts, settings, platform.outgoing.get)
         app = Starlette(routes=[*endpoints(server), Mount("/api/v1", api(reached))])

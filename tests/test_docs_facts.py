@@ -107,9 +107,14 @@ def test_every_state_of_an_installation_is_in_the_glossary() -> None:
 
 def test_figures_are_those_of_the_program() -> None:
     wired = Path(app.__file__).read_text("utf-8")
-    assert re.findall(r'Wakeup\("(\w+)", ([\d.]+)', wired) == [("drain", "0.5"), ("seal", "1.0"), ("sweep", "600.0")]
+    assert dict(re.findall(r"Wakeup\((\w+), ([\d.]+)", wired)) == {
+        "DRAIN": "0.5",
+        "SCHEDULE": "5.0",
+        "SEAL": "1.0",
+        "SWEEP": "600.0",
+    }
     assert (breaker.FAILURES, breaker.PAUSE.seconds, breaker.LONGEST.seconds) == (5, 30, 600)
     assert subjects.CACHE_SECONDS == 30
     waits = [wait for number in range(1, 99) if (wait := deliveries.schedule(number)) is not None]
-    assert len(waits) + 1 == 8
-    assert sum(wait.total_seconds() for wait in waits) // 3600 == 31
+    assert len(waits) + 1 == 10
+    assert sum(wait.total_seconds() for wait in waits) // 3600 == 75

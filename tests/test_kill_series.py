@@ -54,6 +54,18 @@ def test_no_detail_without_its_entry_no_half_installation_and_no_lost_event_over
     assert all(counts[name] for name in ("received", "saved", "acts", "delivered", "entries")), counts
 
 
+@pytest.mark.timeout(240 + KILLS * SECONDS_A_KILL)
+def test_every_committed_event_reaches_every_app_in_order_over_kills_of_producers_drains_and_receivers(
+    database_url: str, tmp_path: Path
+) -> None:
+    seed = os.environ.get("ASSIGNTASK_KILL_SEED", str(secrets.randbelow(1 << 32)))
+    print(f"ASSIGNTASK_KILL_SEED={seed}")
+    options = ["--database", database_url, "--kills", str(KILLS), "--seed", seed]
+    [told] = run(tmp_path, "fleet", *options, seconds=200 + KILLS * SECONDS_A_KILL)
+    assert sum(told["killed"].values()) == KILLS
+    assert all(told["counts"][name] for name in ("saved", "undone", "arrived", "delivered")), told["counts"]
+
+
 @pytest.fixture(scope="module")
 def doubts(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return run(tmp_path_factory.mktemp("doubt"), "doubt", seconds=300)

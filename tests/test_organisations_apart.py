@@ -21,10 +21,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from assigntask.actions.deliveries import Since
 from assigntask.actions.files import FileActions
 from assigntask.app import Platform
 from assigntask.db import Database
 from assigntask.db import tables as t
+from assigntask.delivery.dialled import DueLines
 from assigntask.grants.grant import Actor
 from assigntask.hooks import lines
 from assigntask.installations import installations
@@ -243,6 +245,14 @@ async def _handed_over(p: Platform, s: Side) -> Any:
     return await p.oauth.authenticate(proof), await p.oauth.admitted(proof, metadata.PUSH)
 
 
+async def _told_again(p: Platform, s: Side) -> Any:
+    own = _inst(s, LISTENING)
+    found = await p.deliveries.list(s.admin, own)
+    assert found
+    last = found[0].id
+    return [found, await p.deliveries.get(s.admin, own, last), await p.deliveries.replay(s.admin, own, last)]
+
+
 async def _installation(p: Platform, s: Side) -> Installation:
     return await p.db.read(installations.require, s.id, LISTENING)
 
@@ -283,6 +293,9 @@ ACTS: Mapping[str, Act] = {
     "people.contact": lambda p, s: p.people.contact(s.admin, "technical", s.leaver),
     "people.policy": lambda p, s: p.people.policy(s.admin, members_may_install="self"),
     "people.leave": lambda p, s: p.people.leave(s.admin, s.leaver),
+    "projects.create": lambda p, s: p.projects.create(s.admin, f"Sheds {s.name}"),
+    "projects.edit": lambda p, s: p.projects.edit(s.admin, s.board, description=f"Of {s.name}"),
+    "projects.add_status": lambda p, s: p.projects.add_status(s.admin, s.board, "Waiting"),
     "signing_in.make_link": _in_and_out,
     "signing_in.sign_in": _in_and_out,
     "signing_in.current": _in_and_out,
@@ -303,6 +316,10 @@ ACTS: Mapping[str, Act] = {
     "installing.decline": lambda p, s: p.installing.decline(s.admin, GUARDING),
     "installing.install": lambda p, s: p.installing.install(s.admin, WAITING, projects=[s.board]),
     "installing.install, dry": lambda p, s: p.installing.install(s.admin, GUARDING, dry_run=True),
+    **dict.fromkeys((f"deliveries.{name}" for name in ("list", "get", "replay")), _told_again),
+    "deliveries.replay_since": lambda p, s: p.deliveries.replay_since(
+        s.admin, _inst(s, LISTENING), Since(p.clock().replace(year=2020))
+    ),
     "app_settings.set": lambda p, s: p.app_settings.set(s.admin, CONTRACT, {"colour": "blue"}),
     "app_settings.get": lambda p, s: p.app_settings.get(s.admin, CONTRACT),
     "app_settings.set_own": lambda p, s: p.app_settings.set_own(s.member, CONTRACT, {}),
@@ -327,6 +344,9 @@ ELSEWHERE = {
     "leaving.sweep": "the host's own, over all organisations",
     "signing_in.sweep": "the host's own, over all organisations",
     "notices.drain_due": "the host's own, over all organisations",
+    "notices.start_due": "the host's own, over all organisations",
+    "notices.run": "notices.drain, until nothing is due",
+    "notices.close": "the end of the host's own work",
     "upgrading.check": "the host's own, over all organisations",
     "founding.organisation": "makes an organisation: there is no other one in it",
     "founding.ensure": "makes an organisation: there is no other one in it",
@@ -417,6 +437,8 @@ def trespasses(p: Platform, own: Side, theirs: Side, ctx: Ctx) -> Mapping[str, C
         "archive": lambda: p.tasks.archive(own.member, task),
         "comment": lambda: p.tasks.comment(own.member, task, "Mine"),
         "attach": lambda: p.tasks.attach(own.member, task, "Mine", "https://x.example"),
+        "rename a project": lambda: p.projects.edit(own.admin, board, name="Mine"),
+        "add a status": lambda: p.projects.add_status(own.admin, board, "Mine"),
         "checklist": lambda: p.checklists.add(own.member, task, "Mine", key="k"),
         "checklist item": lambda: p.checklists.add_item(own.member, theirs.checklist, "Mine", key="k"),
         "checklist item done": lambda: p.checklists.set_done(own.member, theirs.item, True),
@@ -434,6 +456,10 @@ def trespasses(p: Platform, own: Side, theirs: Side, ctx: Ctx) -> Mapping[str, C
         "object as their member": lambda: p.objections.object(Doer(own.id, their_member, "member"), LISTENING),
         "their installation's grant": lambda: p.grants.current(own.id, listening, Actor.installation()),
         "their installation's line": lambda: p.notices.drain(own.id, listening),
+        "their deliveries": lambda: p.deliveries.list(own.admin, listening),
+        "their app told again": lambda: p.deliveries.replay_since(
+            own.admin, listening, Since(p.clock().replace(year=2020))
+        ),
         "ctx task": lambda: ctx.tasks.get(task),
         "ctx tasks": lambda: ctx.tasks.get_many([task]),
         "ctx project": lambda: ctx.projects.get(board),  # type: ignore[arg-type]
@@ -489,6 +515,7 @@ async def _remote(platform: Platform) -> None:
     """An app that dials in comes, and is no longer offered."""
     await platform.remotes.add_connected("elsewhere")
     await platform.db.write(lines.wake, "elsewhere", platform.clock())
+    await DueLines(platform.db, platform.connections, platform.clock)(None)
     await platform.remotes.remove("elsewhere")
 
 
@@ -503,6 +530,7 @@ async def test_what_is_the_hosts_own_is_known_by_name(two: Two) -> None:
     await platform.db.read(organisations.by_name, "North")
     await platform.upgrading.check()
     await platform.db.read(organisations.listed)
+    await platform.standing()
     assert two.watch.complaints == []
     assert two.watch.host_wide == two.watch.allowed.keys()
 

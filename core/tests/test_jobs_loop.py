@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from assigntask.jobs.loop import Loop, Wakeup
+from assigntask.jobs.engine import Wakeup
+from assigntask.jobs.loop import Loop
 
 
 async def until(condition: asyncio.Event) -> None:
@@ -123,7 +124,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
         await asyncio.Event().wait()
 
     loop = Loop([Wakeup("work", 3600, work)], stop_within=0.05)
-    loop.start()
+    await loop.start()
     await until(begun)
     async with asyncio.timeout(5):
         await loop.stop()

@@ -72,7 +72,8 @@ REFUSED = [
     ('"task.due"]', '"task.assignees"]', "manifest_scope_missing", 16, "hooks.task_badges", "the scope tasks:people"),
     ('["task.due"]', '"task.due"', "manifest_value", 16, "hooks.task_badges", "a list of details"),
     ("task_badges", "task_badge", "manifest_unknown_hook", 16, "hooks.task_badge", 'write "task_badges"'),
-    ("task_badges", "scheduled", "manifest_not_yet", 16, "hooks.scheduled", "arrives in a later SDK"),
+    ("task_badges", "sync", "manifest_not_yet", 16, "hooks.sync", "arrives in a later SDK"),
+    ('task_badges = ["task.due"]', "scheduled = []", "manifest_missing", 16, "hooks.scheduled", "under [schedule]"),
     ("task_badges", "task_saving", "manifest_scope_missing", 16, "hooks.task_saving", "tasks:guard under [scopes]"),
 ]  # fmt: skip
 

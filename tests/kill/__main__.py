@@ -1,6 +1,7 @@
 """Each tells one line of JSON for each thing that it did:
 
 python -m kill series --database URL --folder F --kills N --seed S      every kill
+python -m kill fleet --database URL --folder F --kills N --seed S       all kills of producers, drains and receivers
 python -m kill doubt --folder F                                         every damage
 python -m kill flush --database URL --folder F                          two releases, without a kill
 """
@@ -17,7 +18,9 @@ from typing import Any
 
 import structlog
 
+from . import arrivals
 from .doubt import doubts
+from .fleet import run_fleet
 from .flush import released_twice
 from .place import Place
 from .series import run
@@ -29,7 +32,7 @@ def _tell(what: Any) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="kill", description=__doc__)
-    parser.add_argument("what", choices=["series", "doubt", "flush"])
+    parser.add_argument("what", choices=["series", "fleet", "doubt", "flush"])
     parser.add_argument("--database", help="not for doubt, which makes its own")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=20)
@@ -42,7 +45,7 @@ def main() -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     folder = given.folder.resolve()
     if given.what == "doubt":
-        for found in doubts(folder):
+        for found in (*doubts(folder), *arrivals.doubts()):
             _tell(found)
         return 0
     if given.database is None:
@@ -51,7 +54,8 @@ def main() -> int:
     if given.what == "flush":
         _tell(asyncio.run(released_twice(place)))
         return 0
-    return 0 if run(place, given.kills, given.seed, _tell) else 1
+    go = run_fleet if given.what == "fleet" else run
+    return 0 if go(place, given.kills, given.seed, _tell) else 1
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from assigntask.app import Platform
 from assigntask.context.factory import ContextFactory
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import Grant
 from assigntask.installations.directory import Directory
 from assigntask.people import organisations, people
@@ -65,9 +66,10 @@ class Naming:
         settings: Mapping[str, Any],
         manifest: Manifest,
         viewer: PersonId | None = None,
+        fence: Fence | None = None,
     ) -> Ctx:
         named = {**settings, "installation": grant.installation_id}
-        return self._contexts.make(grant, deadline=deadline, settings=named, viewer=viewer)
+        return self._contexts.make(grant, deadline=deadline, settings=named, viewer=viewer, fence=fence)
 
 
 def the_app() -> InstalledApp:

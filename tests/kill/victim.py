@@ -61,7 +61,6 @@ class Victim:
         self.diary.note("opened", step=step, **_state(last))
 
     async def live(self) -> NoReturn:
-        self.platform.loop.start()
         async with asyncio.TaskGroup() as group:
             for work in (self.administer, self.decide, self.save, self.save, self.discuss, self.show, self.deliver):
                 group.create_task(_forever(work))
@@ -197,6 +196,7 @@ async def live(place: Place, step: int, seed: int, ready: Callable[[], None], se
     async with opened(place, step) as platform:
         victim = Victim(platform, Diary(place.witness), random.Random(seed))
         await victim.begin(step)
+        await platform.start()
         ready()
         try:
             async with asyncio.timeout(seconds):

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from assigntask.errors import HostError
@@ -46,6 +47,10 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     strict: bool = False  # blocks over the limits are errors, as in tests
     hook_limits: Mapping[str, float] = field(default_factory=dict)  # seconds, where they are not the contract's
+    lease: dt.timedelta = dt.timedelta(seconds=150)  # of a delivery: longer than an import and the longest call
+    lines: int = 64  # installations that one process tells beside each other
+    heartbeat: float = 2.0  # seconds between two signs of life of a process that works; after three it counts as dead
+    stop_within: float = 10.0  # seconds in which calls that are under way may end, once a process is to stop
     # Where people and apps find this host, without a slash at the end; "": where it listens. The issuer of its tokens.
     url: str = ""
     lifetimes: Lifetimes = Lifetimes()
@@ -125,6 +130,29 @@ def limits_of(env: Mapping[str, str]) -> Limits:
         requests=_number(env, "ASSIGNTASK_API_REQUESTS", usual.requests),
         file_bytes=_number(env, "ASSIGNTASK_FILE_BYTES", usual.file_bytes),
     )
+
+
+def log_form_of(env: Mapping[str, str]) -> Literal["lines", "json"]:
+    """ASSIGNTASK_LOG. Raises HostError `setting_invalid`."""
+    match env.get("ASSIGNTASK_LOG") or "lines":
+        case "lines":
+            return "lines"
+        case "json":
+            return "json"
+        case _:
+            raise _invalid("ASSIGNTASK_LOG", "lines, or json")
+
+
+def place_of(text: str) -> tuple[str, int]:
+    """HOST:PORT of ASSIGNTASK_METRICS, an address of version 6 in brackets. Raises HostError `setting_invalid`."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None or parts.netloc != text or parts.username is not None:
+        raise _invalid("ASSIGNTASK_METRICS", "where monitors find this process, such as 127.0.0.1:9090")
+    return host, port
 
 
 def networks_of(text: str) -> tuple[str, ...]:

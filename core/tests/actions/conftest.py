@@ -116,9 +116,12 @@ class House:
         state: str = "active",
         projects: Collection[str] | None = None,
         contacts: Mapping[str, str] | None = None,
+        erases: bool = True,
     ) -> str:
-        """The installation's id. `hooks`: hook → details, as the table of subscriptions has them."""
-        return await self.db.write(_install, tenant.id, app_id, hooks or {}, state, projects, contacts or {})
+        """The installation's id. `hooks`: hook → details, as the table of subscriptions has them. `erases`: whether the
+        app can be asked to forget somebody.
+        """
+        return await self.db.write(_install, tenant.id, app_id, hooks or {}, state, projects, contacts or {}, erases)
 
     async def rows(self, table: sa.Table, **where: Any) -> list[dict[str, Any]]:
         def read(conn: Connection) -> list[dict[str, Any]]:
@@ -151,10 +154,15 @@ def _install(
     state: str,
     within: Collection[str] | None,
     contacts: Mapping[str, str],
+    erases: bool,
 ) -> str:
     if conn.execute(sa.select(t.app.c.id).where(t.app.c.id == app_id)).first() is None:
         app = {"id": app_id, "vendor_name": "Acme", "distribution": app_id, "first_seen_at": START}
         conn.execute(sa.insert(t.app).values(**app))
+        manifest = {"hooks": {"person_forgotten": []} if erases else {}}
+        version = {"app_id": app_id, "version": "1.0.0", "manifest_digest": "", "manifest": manifest}
+        admitted = {"content_digest": "", "editable": False, "admitted_at": START}
+        conn.execute(sa.insert(t.app_version).values(**version, **admitted))
     count = conn.execute(sa.select(sa.func.count()).select_from(t.installation)).scalar_one()
     installation_id = new_id()
     conn.execute(

@@ -159,6 +159,7 @@ async def test_an_app_reaches_the_checklists_of_its_projects_alone(house: Any) -
         await house.checklists.add(disabled, task.id, "Mine", key="x")
     assert [name for name, rows in (await house.dump()).items() if rows != before[name]] == [
         "app",
+        "app_version",
         "installation",
     ]
 

@@ -86,28 +86,42 @@ async def test_everybody_who_was_ever_given_something_is_asked_to_erase(house: A
     active = await house.install(one, "calendar")
     disabled = await house.install(one, "chat", state="disabled")
     past = await house.install(one, "past", state="wiped")
+    deaf = await house.install(one, "deaf", erases=False)
     never = await house.install(one, "never")
-    for installation, app_id in ((active, "calendar"), (disabled, "chat"), (past, "past")):
+    for installation, app_id in ((active, "calendar"), (disabled, "chat"), (past, "past"), (deaf, "deaf")):
         await release(house, one, installation, app_id, bob)
     await release(house, one, never, "never", one.ada)
     await house.objections.object(one.member, "calendar")
     await house.objections.withdraw(one.member, "calendar")
 
     forgotten = await house.forgetting.forget(one.member, bob.id)
-    assert set(forgotten.recipients) == {active, disabled, past}
+    assert set(forgotten.recipients) == {active, disabled, past, deaf}
     facts = {
         installation: [row["event"]["facts"] for row in await house.deliveries(installation, "person_forgotten")]
-        for installation in (active, disabled, past, never)
+        for installation in (active, disabled, past, deaf, never)
     }
     assert facts == {
         active: [{"person_id": bob.id, "app_id": "calendar", "generation": 1}],
         disabled: [{"person_id": bob.id, "app_id": "chat", "generation": 0}],
-        past: [],
+        past: [{"person_id": bob.id, "app_id": "past", "generation": 0}],
+        deaf: [],
         never: [],
     }
     [entry] = [entry for entry in await house.ledger.given(one.id) if entry.kind == "erasure"]
-    assert set(entry.facts["recipients"]) == {active, disabled, past}
-    assert entry.facts["apps"] == ["calendar", "chat", "past"]
+    assert set(entry.facts["recipients"]) == {active, disabled, past, deaf}
+    assert entry.facts["apps"] == ["calendar", "chat", "deaf", "past"]
+    asked = {row["installation_id"]: row for row in await house.rows(t.erasure)}
+    assert {each: (row["why"], row["generation"]) for each, row in asked.items()} == {
+        active: (None, 1),
+        disabled: (None, 0),
+        past: (None, 0),
+        deaf: ("no_hook", 0),
+    }
+    told = [entry for entry in await house.ledger.given(one.id) if entry.kind.startswith("erasure_")]
+    assert sorted((entry.kind, entry.installation) for entry in told) == sorted(
+        [("erasure_asked", active), ("erasure_asked", disabled), ("erasure_asked", past), ("erasure_silent", deaf)]
+    )
+    assert bob.id not in str([(entry.facts, entry.subjects) for entry in told])
 
 
 async def test_a_second_time_nothing_happens(house: Any) -> None:
@@ -135,6 +149,9 @@ async def test_a_sweep_finishes_what_a_dying_process_left(house: Any) -> None:
 
         def destroy(self, subject_id: str) -> None:
             raise KeyboardInterrupt
+
+        def destroyed(self) -> list[str]:
+            return []
 
     cut_off = type(house.forgetting)(house.db, house.ledger, Dying(), house.clock)
     with pytest.raises(KeyboardInterrupt):
@@ -227,8 +244,12 @@ async def test_what_apps_said_of_failures_does_not_outlive_a_person_whom_it_may_
 
 
 async def test_whom_an_older_copy_of_the_database_brings_back_is_forgotten_again(house: Any) -> None:
+    """Whom it was that each app knew nobody can tell any more: all are asked that were given anything."""
     one, bob = house.one, house.one.bob
-    await release(house, one, await house.install(one, "calendar"), "calendar", bob)
+    calendar, chat = await house.install(one, "calendar"), await house.install(one, "chat", state="uninstalled")
+    never = await house.install(one, "never")
+    await release(house, one, calendar, "calendar", bob)
+    await release(house, one, chat, "chat", one.ada)
     await house.forgetting.forget(one.admin, bob.id)
 
     def restore(conn: Connection) -> None:
@@ -237,9 +258,15 @@ async def test_whom_an_older_copy_of_the_database_brings_back_is_forgotten_again
             .where(t.person.c.organisation_id == one.id, t.person.c.id == bob.id)
             .values(name=bob.name, email=bob.email, state="active", forgotten_at=None)
         )
+        for table in (t.erasure, t.delivery, t.event):
+            conn.execute(sa.delete(table))
 
     await house.db.write(restore)
     assert await house.forgetting.sweep() == [bob.id]
     [row] = await house.rows(t.person, id=bob.id)
     assert (row["state"], row["email"]) == ("forgotten", None)
+    asked = {row["installation_id"]: row["person_id"] for row in await house.rows(t.erasure)}
+    assert asked == {calendar: bob.id, chat: bob.id}
+    assert len(await house.deliveries(chat, "person_forgotten")) == 1
+    assert await house.deliveries(never) == []
     assert await house.forgetting.sweep() == []

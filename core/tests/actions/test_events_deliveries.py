@@ -170,7 +170,8 @@ async def test_a_line_is_claimed_in_its_own_organisation_only(house: Any) -> Non
 
 
 def test_attempts_come_further_and_further_apart_until_it_is_given_up() -> None:
-    waits = [deliveries.schedule(attempts) for attempts in range(1, 9)]
-    assert [wait.total_seconds() for wait in waits if wait] == [5, 30, 120, 600, 3600, 21600, 86400]
+    waits = [deliveries.schedule(attempts) for attempts in range(1, 11)]
+    hours = [2, 5, 10, 14, 20, 24]
+    assert [wait.total_seconds() for wait in waits if wait] == [5, 300, 1800, *(hour * 3600 for hour in hours)]
     assert waits[-1] is None
     assert deliveries.schedule(100) is None

@@ -170,7 +170,7 @@ async def test_a_policy_is_what_was_decided_over_what_holds_anyway(house: Any) -
 def test_an_admin_has_every_right_and_a_member_those_that_are_not_an_admins() -> None:
     assert rights_of("admin") == frozenset(SCOPES)
     lacking = rights_of("admin") - rights_of("member")
-    assert lacking == {"people:email", "tasks:guard"}
+    assert lacking == {"people:email", "tasks:guard", "deliveries:manage"}
 
 
 def test_addresses_differ_neither_by_case_nor_by_how_accents_are_composed() -> None:

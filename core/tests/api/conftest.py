@@ -23,6 +23,10 @@ from assigntask.api.services import ApiServices
 from assigntask.app import Platform
 from assigntask.db import new_id
 from assigntask.db import tables as t
+from assigntask.events import deliveries
+from assigntask.events.deliveries import Delivery
+from assigntask.events.events import Event, record
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import Actor
 from assigntask.installations import installations
 from assigntask.installations.directory import Directory
@@ -144,6 +148,7 @@ class World:
             limits=limits,
             clock=clock,
             url=lambda: URL,
+            deliveries=platform.deliveries,
             monotonic=clock.monotonic,
         )
         self.api = api(self.services)
@@ -240,7 +245,9 @@ class World:
             )
         )  # fmt: skip
 
-    async def call_token(self, where: str = "north", *, viewer: str | None = None, goodbye: bool = False) -> str:
+    async def call_token(
+        self, where: str = "north", *, viewer: str | None = None, goodbye: bool = False, fence: Fence | None = None
+    ) -> str:
         """One as a hook's call carries it."""
         ids = self.ids[where]
         own = await self.platform.db.read(installations.get, ids["organisation"], ids["installation"])
@@ -253,7 +260,22 @@ class World:
             person_id=None if viewer is None else ids[viewer],
             goodbye=goodbye,
             expires_at=self.clock.now + dt.timedelta(seconds=65),
+            fence=fence,
         )
+
+    async def claimed(self, where: str = "north") -> Delivery:
+        """A delivery whose turn is this call's. What waited before is told."""
+        await self.platform.settle()
+        ids, now = self.ids[where], self.clock.now
+
+        def unit(conn: Connection) -> Delivery:
+            event = Event(kind="task.changed", record_kind="task", record_id=ids["near task"], at=now)
+            record(conn, ids["organisation"], event, hook="task_changed", recipients=[ids["installation"]])
+            taken = deliveries.claim(conn, ids["organisation"], ids["installation"], now, dt.timedelta(seconds=150))
+            assert taken is not None
+            return taken
+
+        return await self.platform.db.write(unit)
 
     async def revoke(self, token: str, where: str = "north") -> None:
         organisation_id = self.ids[where]["organisation"]

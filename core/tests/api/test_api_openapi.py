@@ -66,7 +66,10 @@ async def test_every_answer_holds_what_its_schema_says(world: Any) -> None:
     put = {"operations": [{"put": {"key": "k", "value": 1}}, {"put": {"key": "l", "bytes": ""}}]}
     for store in ("", f"/tasks/{ids['near task']}"):
         await world.call("POST", f"{store}/storage/commit", token, body=put)
-    named = {"/projects/{id}": ids["near"], "/people/{id}": await world.known_as("ben"), "/jobs/{id}": job.json["id"]}
+    await world.platform.settle()
+    told = (await world.call("GET", "/deliveries", token)).json["items"][0]["id"]
+    named = {"/projects/{id}": ids["near"], "/people/{id}": await world.known_as("ben"), "/jobs/{id}": job.json["id"],
+             "/deliveries/{id}": told}  # fmt: skip
     for operation in OPERATIONS:
         if operation.method != "GET" or operation.answer.media != "application/json" or "{person}" in operation.path:
             continue

@@ -35,7 +35,7 @@ class Served:
     async def run(self, make_world: MakeWorld, stop: threading.Event) -> None:
         async with make_world() as world:
             app = Front(pages=world.api, api=world.api, endpoints=())
-            server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+            server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
             serving = asyncio.create_task(server.serve())
             while not server.started:
                 await asyncio.sleep(0.01)

@@ -10,6 +10,8 @@ import pytest
 
 from assigntask.api.operation import Operation
 from assigntask.api.operations import OPERATIONS
+from assigntask.events import deliveries
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import Actor
 
 SCOPES = sorted({scope for operation in OPERATIONS for scope in operation.scopes()})
@@ -29,6 +31,7 @@ BODIES: Mapping[str, Any] = {
     "commitEntries": {"operations": [{"put": {"key": "k", "value": 1}}]},
     "commitTaskEntries": {"operations": [{"put": {"key": "k", "value": 1}}]},
     "commitPersonEntries": {"operations": [{"put": {"key": "k", "value": 1}}]},
+    "replayDeliveries": {"since": "2026-03-02T00:00:00Z"},
 }
 """What is sent; an operation with a body that is not here fails below."""
 
@@ -51,10 +54,16 @@ NEEDS_NO_SCOPE = frozenset(
         "listProblems",
         "reportProblem",
         "clearProblem",
+        "listDeliveries",
+        "getDelivery",
+        "getHealth",
     }
 )
 OPEN_TO_PERSONS = frozenset({"getInstallation", "refreshTask"})
 """Of those. The rest is the installation's own."""
+
+MANAGED = frozenset({"listDeliveries", "getDelivery", "getHealth"})
+"""Of the rest, what a person's token opens with `deliveries:manage`."""
 
 OPEN_TO_GOODBYES = frozenset(
     {
@@ -95,8 +104,12 @@ OPENED_BY: Mapping[str, set[str]] = {
     "removeAttachment": {"attachments:write"},
     "attachFile": {"attachments:write"},
     "getContent": {"attachments:content"},
+    "replayDelivery": {"deliveries:manage"},
+    "replayDeliveries": {"deliveries:manage"},
 }
-ADMIN_ONLY = {"people:email"}
+BESIDE_CTX = {"replayDelivery", "replayDeliveries"}
+"""What is told once more is told with an id that the app knows: no call's own work."""
+ADMIN_ONLY = {"people:email", "deliveries:manage"}
 
 
 class Requests:
@@ -147,7 +160,7 @@ class Requests:
         if operation.id == "getContent":
             return str(ids["file"])
         known = {"projects": "near", "tasks": "near task", "people": "cy", "attachments": "attachment", "jobs": "job"}
-        known |= {"checklists": "checklist", "checklist-items": "item"}
+        known |= {"checklists": "checklist", "checklist-items": "item", "deliveries": "delivery"}
         return ids.get(known.get(start, ""), NOBODY)
 
 
@@ -166,6 +179,10 @@ async def requests(world: Any) -> Requests:
         answer = await world.call("POST", path, token, raw=b"hello", content_type="application/octet-stream")
         assert answer.status == 201, answer.json
         world.ids[where]["file"] = answer.json["id"]
+    await world.platform.settle()  # the app is told of what was done
+    for where in ("north", "south"):
+        told = await world.call("GET", "/deliveries?state=delivered", await world.token(where))
+        world.ids[where]["delivery"] = told.json["items"][0]["id"]
     return made
 
 
@@ -230,11 +247,13 @@ async def test_a_scope_that_the_installation_lost_is_lost_to_its_tokens(world: A
 @pytest.mark.parametrize("role", ["member", "admin"])
 async def test_a_persons_token_has_no_more_than_their_role(world: Any, requests: Requests, role: str) -> None:
     person = {"member": "ben", "admin": "ada"}[role]
-    for scope in ("people:email", "people:work", "tasks:read", "tasks:write", "comments:write", "attachments:content"):
+    for scope in ("people:email", "people:work", "tasks:read", "tasks:write", "comments:write", "attachments:content",
+                  "deliveries:manage"):  # fmt: skip
         token = await world.token(person=person, scopes=[scope])
         for operation in OPERATIONS:
             held = role == "admin" or scope not in ADMIN_ONLY
-            allowed = operation.id in OPEN_TO_PERSONS or (held and scope in OPENED_BY.get(operation.id, ()))
+            opened_by = {"deliveries:manage"} if operation.id in MANAGED else OPENED_BY.get(operation.id, set())
+            allowed = operation.id in OPEN_TO_PERSONS or (held and scope in opened_by)
             answer = await requests.send(operation, token)
             assert answer.status == (operation.answer.status if allowed else 403), (operation.id, scope, answer.body)
 
@@ -272,9 +291,29 @@ async def test_a_goodbye_leads_to_what_is_the_apps_own(world: Any, requests: Req
         assert answer.status == expected, (operation.id, answer.body)
 
 
+async def test_a_calls_token_writes_while_its_delivery_is_the_calls_own_and_never_after(
+    world: Any, requests: Requests
+) -> None:
+    ended = await world.claimed()
+    late = await world.call_token(fence=Fence(ended.organisation_id, ended.id, ended.leased_until))
+    assert await world.platform.db.write(deliveries.done, ended, world.clock.now)
+    for operation in OPERATIONS:
+        answer = await requests.send(operation, late)
+        if operation.method == "GET" or operation.id in BESIDE_CTX:
+            assert answer.status == operation.answer.status, (operation.id, answer.body)
+        else:
+            assert (answer.status, answer.json.get("code")) == (409, "superseded"), (operation.id, answer.body)
+    lasting = await world.claimed()
+    token = await world.call_token(fence=Fence(lasting.organisation_id, lasting.id, lasting.leased_until))
+    for operation in OPERATIONS:
+        answer = await requests.send(operation, token)
+        assert answer.status == operation.answer.status, (operation.id, answer.body)
+
+
 async def test_a_calls_token_has_the_rights_of_the_call(world: Any, requests: Requests) -> None:
     installation, viewer = await world.call_token(), await world.call_token(viewer="ben")
     for token in (installation, viewer):
         for operation in OPERATIONS:
+            held = token is installation or OPENED_BY.get(operation.id) != {"deliveries:manage"}  # Ben is a member
             answer = await requests.send(operation, token)
-            assert answer.status == operation.answer.status, (operation.id, answer.body)
+            assert answer.status == (operation.answer.status if held else 403), (operation.id, answer.body)

@@ -28,7 +28,8 @@ def test_people_are_listed_added_and_changed(house: Any) -> None:
     assert len(listed) == 4  # those who came with the board have no address
 
 
-def test_people_commands_speak_to_people(house: Any) -> None:
+def test_people_commands_speak_to_people(quick_house: Any) -> None:
+    house = quick_house
     assert "Cem was added to Harbour & Sons." in house.text("people", "add", "cem", "--name", "Cem")
     assert "Cem is an admin." in house.text("people", "role", "cem", "admin")
     assert "Cem works in Docks." in house.text("people", "department", "cem", "Docks")
@@ -38,7 +39,8 @@ def test_people_commands_speak_to_people(house: Any) -> None:
     assert "No app had been given anything about them." in house.text("people", "forget", "cem", "--yes")
 
 
-def test_a_link_that_signs_in_is_made_for_whoever_is_here(house: Any) -> None:
+def test_a_link_that_signs_in_is_made_for_whoever_is_here(quick_house: Any) -> None:
+    house = quick_house
     made = house.json("people", "sign-in-link", MEMBER)
     assert made["link"].startswith("http://127.0.0.1:8000/sign-in?link=sl_")
     assert made["person"] in {person["id"] for person in house.json("people", "list")}
@@ -76,7 +78,8 @@ def test_tasks_are_added_edited_commented_and_shown(house: Any) -> None:
     assert task["id"] in {each["id"] for each in house.json("tasks", "list", "--all")}
 
 
-def test_tasks_commands_speak_to_people(house: Any) -> None:
+def test_tasks_commands_speak_to_people(quick_house: Any) -> None:
+    house = quick_house
     assert "Task #36 was added." in house.text("tasks", "add", "Paint the crane")
     assert "Task #36 was changed." in house.text("tasks", "edit", "36", "--summary", "Paint the big crane")
     assert "nothing differs" in house.text("tasks", "edit", "36", "--summary", "Paint the big crane")
@@ -117,7 +120,8 @@ def test_apps_go_through_their_whole_life(house: Any) -> None:
     assert error["app"] == "reporting"
 
 
-def test_apps_commands_speak_to_people(house: Any) -> None:
+def test_apps_commands_speak_to_people(quick_house: Any) -> None:
+    house = quick_house
     assert "was requested" in house.text("apps", "request", "reporting", "--as", MEMBER)
     assert "reporting  Reporting" in house.text("apps", "list")
     dry = house.text("apps", "install", "reporting", *AS, "--dry-run")
@@ -133,7 +137,8 @@ def test_apps_commands_speak_to_people(house: Any) -> None:
     assert "was restored" in house.text("apps", "restore", "reporting", *AS)
 
 
-def test_settings_and_policy_are_shown_and_changed(house: Any) -> None:
+def test_settings_and_policy_are_shown_and_changed(quick_house: Any) -> None:
+    house = quick_house
     house.json("apps", "install", "reporting", *AS)
     assert house.json("apps", "settings", "reporting", *AS)["weeks"] == 8
     assert house.json("apps", "settings", "reporting", "weeks=12", *AS)["weeks"] == 12
@@ -218,6 +223,13 @@ def test_forgetting_names_those_who_had_been_told(house: Any) -> None:
     house.json("apps", "install", "reporting", "--as", MEMBER)
     forgotten = house.json("people", "forget", MEMBER, "--yes")
     assert [each["app"] for each in forgotten["recipients"]] == ["reporting"]
+    [asked] = house.json("people", "erasures", forgotten["person"])
+    assert (asked["app"], asked["person"], asked["state"]) == ("reporting", forgotten["person"], "answered")
+    house.json("apps", "uninstall", "reporting", "--as", ADMIN)
+    shown = house.text("people", "erasures", "--app", "reporting")
+    assert "all that it was given" in shown and "reporting: the app has no hook for it: turn to its vendor." in shown
+    assert "No app was asked" in house.text("people", "erasures", ADMIN)
+    assert "erasure answered" in house.text("ledger", "show", "--app", "reporting")
     assert MEMBER not in {person["email"] for person in house.json("people", "list", "--all")}
     assert house.json("ledger", "verify")["ok"] is True
 

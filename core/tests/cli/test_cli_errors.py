@@ -63,7 +63,9 @@ MISUSED = [
 ]
 
 
-def test_what_is_refused_has_its_code_and_changes_nothing(house: Any) -> None:
+def test_what_is_refused_has_its_code_and_changes_nothing(quick_house: Any) -> None:
+    house = quick_house
+
     def everything() -> tuple[Any, ...]:
         people, tasks = house.json("people", "list", "--all"), house.json("tasks", "list", "--all")
         return people, tasks, house.json("ledger", "show"), house.json("apps", "policy")
@@ -80,7 +82,8 @@ def test_a_command_that_is_called_wrongly_ends_with_2(quick_house: Any, words: l
     assert "--help" in error["message"]
 
 
-def test_installing_twice_is_refused(house: Any) -> None:
+def test_installing_twice_is_refused(quick_house: Any) -> None:
+    house = quick_house
     house.json("apps", "install", "reporting", "--as", ADMIN)
     house.fails("apps", "install", "reporting", "--as", ADMIN, code="already_installed")
     house.fails("apps", "enable", "reporting", "--as", ADMIN, code="installation_state")

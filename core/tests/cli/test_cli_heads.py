@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from assigntask.cli import heads
-from assigntask.cli.serving import config_of
+from assigntask.cli.sockets import config_of
 
 pytestmark = pytest.mark.timeout(20)
 

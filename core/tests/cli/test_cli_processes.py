@@ -84,7 +84,8 @@ def test_help_loads_no_host(tmp_path: Path) -> None:
     assert "ledger" in told.stdout
 
 
-def test_the_installed_command_does_what_the_function_does(house: Any) -> None:
+def test_the_installed_command_does_what_the_function_does(quick_house: Any) -> None:
+    house = quick_house
     plain = house.process("people", "list")
     assert (plain.returncode, plain.stderr) == (0, "")
     assert plain.stdout == house("people", "list").out
@@ -134,7 +135,17 @@ def test_ctrl_c_while_a_board_is_read_stops_cleanly(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_run_makes_the_sample_once_serves_it_and_stops_in_order(tmp_path: Path) -> None:
+@pytest.fixture
+def here(make_terminal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Commands of a newcomer, whose folder this is and who has set nothing, in this process."""
+    terminal = make_terminal("")
+    for name in terminal.environ:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return terminal
+
+
+def test_run_makes_the_sample_once_serves_it_and_stops_in_order(here: Any, tmp_path: Path) -> None:
     with started(tmp_path, "run", "--data", "my data", "--port", "0", "--json") as process:
         told = read_json(process)
         assert told["organisation"]["created"] is True
@@ -143,11 +154,8 @@ def test_run_makes_the_sample_once_serves_it_and_stops_in_order(tmp_path: Path) 
         assert told["member"]["role"] == "member"
         # What it says can be tried can be, in its order, while it serves.
         for each in told["try"]:
-            words = shlex.split(each["command"])
-            done = subprocess.run(
-                [PROGRAM, *words[1:]], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE
-            )
-            assert done.returncode == 0, (each, done.stderr)
+            done = here(*shlex.split(each["command"])[1:])
+            assert done.status == 0, (each, done.err)
         assert stopped(process, signal.SIGINT)[:2] == (0, "")
     with started(tmp_path, "run", "--data", "my data", "--port", "0", "--json") as process:
         assert read_json(process)["organisation"]["created"] is False
@@ -202,7 +210,8 @@ def test_serving_beyond_this_machine_is_refused(quick_house: Any, host: str) -> 
     assert quick_house.fails("serve", "--host", host, code="not_loopback")["host"] == host
 
 
-def test_behind_a_proxy_that_ends_tls_it_serves_whoever_signs_in(house: Any) -> None:
+def test_behind_a_proxy_that_ends_tls_it_serves_whoever_signs_in(quick_house: Any) -> None:
+    house = quick_house
     process = subprocess.Popen(
         [PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--json"],  # noqa: S104 - as behind a proxy
         stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from assigntask.cli.app_settings import parse
 from assigntask.cli.failures import describe, visible
 from assigntask.cli.page import Page
 from assigntask.cli.running import Seen, things_to_try
-from assigntask.cli.serving import is_loopback
+from assigntask.cli.sockets import is_loopback
 from assigntask.cli.task_words import parse_due
 from assigntask.db.errors import DatabaseBusy
 from assigntask.errors import HostError

@@ -159,6 +159,7 @@ class World:
             platform.settings.limits,
             self.clock,
             lambda: self.url,
+            platform.deliveries,
         )
         return Starlette(routes=[*endpoints(server), platform.connecting.route(), Mount(BASE, api(services))])
 

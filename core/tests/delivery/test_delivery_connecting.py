@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,8 +12,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from assigntask.hooks.errors import CallFailed
-from assigntask.hooks.notices import Again, after_failure
 from assigntask_sdk.apps import find_app
 from assigntask_sdk.errors import Vetoed
 from assigntask_sdk.serving.connecting import Connector
@@ -211,15 +208,6 @@ async def test_what_is_for_an_app_that_is_not_there_waits_uncounted_until_it_com
             await world.drain()
     assert [call.path for call in calls] == ["/install", "/hooks/installed"]
     await connection.close()
-
-
-@pytest.mark.parametrize(
-    ("waited", "wait"), [({"seconds": 0}, 5), ({"minutes": 10}, 60), ({"hours": 1}, 360), ({"days": 30}, 600)]
-)
-def test_an_app_that_is_away_is_looked_for_more_and_more_rarely(waited: dict[str, int], wait: int) -> None:
-    away = CallFailed("app_offline", APP, None, "It is not there.")
-    now = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
-    assert after_failure(away, 50, now, dt.timedelta(**waited)) == Again(now + dt.timedelta(seconds=wait), counts=False)
 
 
 async def test_a_question_to_an_app_that_is_not_there_says_so(world: World) -> None:

@@ -170,7 +170,7 @@ async def test_an_uninstall_says_goodbye_and_the_service_forgets_its_credentials
     await world.drain()
     assert (await heard_by(world, "listening-app"))[-1][0] == "uninstalling"
     assert (await world.lines("listening-app"))[-1] == ("uninstalling", "delivered")
-    assert await kept(service, world, "listening-app") is None
+    assert (await kept(service, world, "listening-app")).parted
     assert (await token_of(world, given.client_id, given.client_secret)).status_code == 401
 
 

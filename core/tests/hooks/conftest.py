@@ -79,7 +79,7 @@ class World:
         )
         self.contexts = ContextFactory(services, problems, Events(db, self.gate, self.grants))
         self.proxies.connect(self.contexts)
-        self.notices = Notices(db, self.gate, self.grants, self.proxies, self.clock)
+        self.notices = Notices(db, self.gate, self.grants, self.proxies, self.ledger, self.clock)
         self.objections = Objections(db, self.ledger, self.clock)
         self.forgetting = Forgetting(db, self.ledger, self.sealing, self.clock)
         directory = Directory(lambda: list(self.apps.values()))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from assigntask.context.storage import InstallationStore
 from assigntask.db import tables as t
+from assigntask.events.deliveries import schedule
 from assigntask.jobs import rows
 
 pytestmark = pytest.mark.timeout(60)
@@ -97,9 +98,9 @@ async def test_a_job_that_fails_is_tried_again_and_notices_do_not_wait_for_it(wo
 async def test_a_job_that_keeps_failing_fails_and_says_why_to_people_alone(world: Any) -> None:
     await world.install(APP)
     job = await started(world, "break")
-    for _ in range(12):
-        world.later(hours=25)
+    for attempts in range(1, 11):
         await drained(world)
+        world.later(seconds=1.1 * (schedule(attempts) or dt.timedelta(0)).total_seconds())
     assert [one.state for one in await jobs(world)] == ["failed"]
     assert "host.given_up.job" in await world.problems(APP)
     why = await world.db.read(rows.errors, world.ids["here"], world.ids[APP])

@@ -11,12 +11,11 @@ import sqlalchemy as sa
 
 from assigntask.db import tables as t
 from assigntask.events.deliveries import claim as claim_head
+from assigntask.events.deliveries import schedule
 from assigntask.events.events import Event, record
 from assigntask.hooks import lines
-from assigntask.hooks.errors import CallFailed
-from assigntask.hooks.notices import LEASE, Again, after_failure
+from assigntask.hooks.notices import LEASE
 from assigntask.people.facts import Doer
-from assigntask_sdk.errors import Conflict, TryLater
 from assigntask_sdk.records import Due
 
 pytestmark = pytest.mark.timeout(60)
@@ -118,13 +117,52 @@ async def test_a_notice_that_keeps_failing_is_given_up_and_the_line_goes_on(worl
     await installed(world)
     await world.task("break")
     await world.task("behind")
-    for _ in range(12):
-        world.later(hours=25)
+    for attempts in range(1, 11):
         await drained(world)
+        world.later(seconds=1.1 * (schedule(attempts) or dt.timedelta(0)).total_seconds())
+    world.later(minutes=11)  # its breaker's longest pause
+    await drained(world)
     assert [state for hook, state in await world.lines() if hook == "task_changed"] == ["dead", "delivered"]
     problems = await world.problems("listening_app")
     assert "given up" in problems["host.given_up.task_changed"].text
     assert "broken" in problems["host.given_up.task_changed"].text
+
+
+async def test_an_app_that_nothing_reaches_for_five_days_is_disabled_and_gets_a_new_chance(world: Any) -> None:
+    await installed(world)
+    task = await world.task("break")
+    for _ in range(4):
+        await drained(world)
+        world.later(hours=30)
+    await drained(world)
+    row = await world.db.read(lambda conn: conn.execute(sa.select(t.installation)).one())
+    assert (row.state, row.disabled_why) == ("disabled", "failing")
+    assert "enable it" in (await world.problems("listening_app"))["host.disabled"].text
+    assert [state for hook, state in await world.lines() if hook == "task_changed"] == ["waiting"]
+    await world.edit(task, summary="mended")
+    await world.leaving.enable(world.doer(), "listening-app")
+    assert await drained(world) == 1
+    row = await world.db.read(lambda conn: conn.execute(sa.select(t.installation)).one())
+    assert (row.disabled_why, row.failing_since) == (None, None)
+    assert await world.problems("listening_app") == {}
+
+
+async def test_each_attempt_is_on_record_and_what_is_skipped_is_not(world: Any) -> None:
+    await installed(world, without=["viewer:change"], projects=["near"])
+    task = await world.task("break")
+    await drained(world)
+    await world.edit(task, summary="mended")
+    await world.task("far", project="far")
+    world.later(seconds=6)
+    await drained(world)
+    told = [one.facts for one in await world.ledger.given(world.ids["here"]) if one.kind == "delivery"]
+    assert [(one["hook"], one["attempt"], one["outcome"]) for one in told] == [
+        ("installed", 1, "sent"),
+        ("task_changed", 1, "sent"),
+        ("task_changed", 2, "sent"),
+        ("task_changed", 1, "sent"),
+    ]
+    assert [state for _, state in await world.lines()] == ["delivered", "delivered", "delivered", "skipped"]
 
 
 async def test_an_open_breaker_costs_no_attempt(world: Any) -> None:
@@ -141,16 +179,16 @@ async def test_an_open_breaker_costs_no_attempt(world: Any) -> None:
     assert await drained(world) == 1
 
 
-@pytest.mark.parametrize(("summary", "wait"), [("later", 7), ("conflict", 5)])
-async def test_not_now_is_tried_again_later_and_is_no_failure(world: Any, summary: str, wait: int) -> None:
+@pytest.mark.parametrize(("summary", "wait"), [("later", 7), ("conflict", 5.5)])
+async def test_not_now_is_tried_again_later_and_is_no_failure(world: Any, summary: str, wait: float) -> None:
     await installed(world)
     task = await world.task(summary)
     assert await drained(world) == 0
     assert await world.problems("listening_app") == {}
     await world.edit(task, summary="now")
-    world.later(seconds=wait - 1)
+    world.later(seconds=wait - 1.1)
     assert await drained(world) == 0
-    world.later(seconds=1)
+    world.later(seconds=1.1)
     assert await drained(world) == 2
     assert (await world.proxies.breakers._get(world.ids["here"], world.ids["listening_app"], "task_changed")).total == 0
 
@@ -319,23 +357,3 @@ async def test_all_lines_that_are_due_are_drained(world: Any) -> None:
     assert await world.notices.drain_due() == 2  # installed and task_changed; the raising app fails
     assert [kind for kind, _ in await world.heard()] == ["installed", "task_changed"]
     assert await world.lines("raising_app") == [("task_changed", "waiting")]
-
-
-@pytest.mark.parametrize(
-    ("error", "attempts", "expected"),
-    [
-        (CallFailed("hook_raised", "a", "h", "no"), 1, Again(NOW + dt.timedelta(seconds=5), counts=True)),
-        (CallFailed("hook_raised", "a", "h", "no"), 7, Again(NOW + dt.timedelta(hours=24), counts=True)),
-        (CallFailed("hook_raised", "a", "h", "no"), 8, None),
-        (ValueError("of the host"), 2, Again(NOW + dt.timedelta(seconds=30), counts=True)),
-        (Conflict("first"), 1, Again(NOW + dt.timedelta(seconds=5), counts=True)),
-        (TryLater(after=90), 1, Again(NOW + dt.timedelta(seconds=90), counts=True)),
-        (TryLater(after=1e9), 1, Again(NOW + dt.timedelta(hours=24), counts=True)),
-        (TryLater(after=-5), 1, Again(NOW + dt.timedelta(seconds=1), counts=True)),
-        (TryLater(after=float("nan")), 1, Again(NOW + dt.timedelta(seconds=1), counts=True)),
-        (TryLater(), 2, Again(NOW + dt.timedelta(seconds=30), counts=True)),
-        (CallFailed("hook_held_up", "a", "h", "no"), 8, Again(NOW + dt.timedelta(seconds=5), counts=False)),
-    ],
-)
-def test_what_follows_from_a_failure(error: Exception, attempts: int, expected: Again | None) -> None:
-    assert after_failure(error, attempts, NOW) == expected

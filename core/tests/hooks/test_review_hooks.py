@@ -14,9 +14,8 @@ from assigntask.db import tables as t
 from assigntask.errors import HostError
 from assigntask.hooks.breakers import listed
 from assigntask.hooks.errors import describe
-from assigntask.hooks.notices import Again, after_failure
 from assigntask.people import organisations
-from assigntask_sdk.errors import TryLater, Vetoed
+from assigntask_sdk.errors import Vetoed
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -141,12 +140,3 @@ def test_an_exception_without_words_is_called_by_its_kind() -> None:
             raise ValueError
 
     assert describe(Mute()) == "Mute"
-
-
-@pytest.mark.parametrize(
-    "after", ["soon", [], 10**400, "inf", float("nan")], ids=["words", "list", "huge", "for ever", "nan"]
-)
-def test_a_time_to_wait_that_is_none_does_not_stop_the_line(after: Any) -> None:
-    again = after_failure(TryLater(after=after), 1, NOW)
-    assert isinstance(again, Again)
-    assert dt.timedelta(seconds=1) <= again.at - NOW <= dt.timedelta(hours=24)

@@ -86,6 +86,15 @@ def packaged(
     )
 
 
+TABLES = t.metadata.sorted_tables
+
+
+def rows_of(conn: Connection, table: sa.Table, columns: Sequence[str] = ()) -> list[Any]:
+    chosen = [table.c[name] for name in columns] or list(table.c)
+    found = conn.execute(sa.select(*chosen).order_by(*table.primary_key)).all()
+    return [row[0] if len(columns) == 1 else tuple(row) for row in found]
+
+
 @dataclass
 class House:
     db: Database
@@ -144,18 +153,15 @@ class House:
 
     async def rows(self, table: sa.Table, *columns: str) -> list[Any]:
         """Rows in a stable order; of one column its values."""
-        chosen = [table.c[name] for name in columns] or list(table.c)
-
-        def run(conn: Connection) -> list[Any]:
-            found = conn.execute(sa.select(*chosen).order_by(*table.primary_key)).all()
-            return [row[0] if len(columns) == 1 else tuple(row) for row in found]
-
-        return await self.db.read(run)
+        return await self.db.read(rows_of, table, columns)
 
     async def dump(self, *, without: frozenset[str] = frozenset()) -> dict[str, list[Any]]:
         """Every row of every table."""
-        tables = t.metadata.sorted_tables
-        return {table.name: await self.rows(table) for table in tables if table.name not in without}
+
+        def run(conn: Connection) -> dict[str, list[Any]]:
+            return {table.name: rows_of(conn, table) for table in TABLES if table.name not in without}
+
+        return await self.db.read(run)
 
     async def queue(self, installation_id: str) -> list[tuple[str, str]]:
         """Hook and state of its deliveries, in order."""

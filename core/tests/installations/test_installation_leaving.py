@@ -33,6 +33,8 @@ async def arrived(house: Any, installation: Any) -> None:
     mine = sa.and_(t.delivery.c.installation_id == installation.id, t.delivery.c.state == "waiting")
     change = sa.update(t.delivery).where(mine).values(state="delivered", done_at=house.now)
     await house.write(lambda conn: conn.execute(change))
+    asked = sa.update(t.erasure).where(t.erasure.c.installation_id == installation.id)
+    await house.write(lambda conn: conn.execute(asked.values(answered_at=house.now)))
 
 
 async def give(house: Any, installation: Any, *names: str) -> None:
@@ -236,7 +238,8 @@ class TestWipe:
         assert await house.leaving.sweep() == []
         house.later(days=3)
         assert len(await house.leaving.sweep()) == 1
-        assert await house.queue(installed.id) == [("installed", "skipped"), ("uninstalling", "skipped")]
+        # What the app was given it is still asked to erase.
+        assert await house.queue(installed.id) == [("installed", "skipped"), ("uninstalling", "waiting")]
 
     async def test_the_app_can_be_installed_afresh(self, house: Any) -> None:
         first = await house.installing.install(house.doer(), "due-guard")

@@ -75,7 +75,9 @@ async def test_from_request_to_wipe(house: Any) -> None:
     assert await house.rows(t.installation, "state") == ["wiped"]
 
     acts = [entry.kind for entry in await house.ledger.given(house.ids["Harbour"]) if entry.kind != "release"]
-    assert acts == ["request", "install", "disable", "enable", "uninstall", "restore", "uninstall", "wipe"]
+    asked = ["uninstall", "erasure_asked"]
+    withdrawn = ["restore", "erasure_silent"]
+    assert acts == ["request", "install", "disable", "enable", *asked, *withdrawn, *asked, "wipe"]
 
 
 async def test_a_declined_request_can_be_made_again(house: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from assigntask.db import Database, new_id
 from assigntask.db import tables as t
+from assigntask.events.fences import Fence
 from assigntask.oauth import call_tokens, clients
 from assigntask.oauth.bearer import InvalidToken
 from assigntask.oauth.call_tokens import CallToken, mint, read
@@ -184,6 +185,15 @@ def test_a_call_token_says_what_was_put_into_it_and_shows_none_of_it() -> None:
     assert mint(KEYS, **said) != text
     for value in (said["organisation_id"], said["person_id"], "viewer"):
         assert value not in text
+
+
+def test_a_call_token_of_a_notice_says_whose_turn_it_is() -> None:
+    said = call(actor_kind="installation", person_id=None)
+    until = dt.datetime(2026, 3, 2, 9, 2, 30, 123456, tzinfo=dt.UTC)
+    fence = Fence(said["organisation_id"], new_id(), until)
+    text = mint(KEYS, **said, fence=fence)
+    assert read(KEYS, text).fence == fence
+    assert fence.delivery_id not in text
 
 
 def test_a_retired_key_still_opens_and_a_strange_one_does_not() -> None:

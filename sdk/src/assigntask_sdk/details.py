@@ -178,6 +178,12 @@ SCOPES: Mapping[str, Scope] = {
         Scope("comments:write", "write comments", power=True),
         Scope("attachments:write", "add and remove attachments", power=True),
         Scope("tasks:guard", "refuse or amend a change before it is saved", power=True, admin_only=True),
+        Scope(
+            "deliveries:manage",
+            "have notices told to it once more, and let admins see through it how they arrive",
+            power=True,
+            admin_only=True,
+        ),
     )
 }
 

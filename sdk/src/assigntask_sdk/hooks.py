@@ -106,6 +106,50 @@ class CommentAdded(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentAdded(Notice):
+    """`task` is None unless the hook names details of tasks, and `by` is None without `viewer:change`."""
+
+    attachment: Attachment
+    task: Task | None = None
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentRemoved(Notice):
+    """`attachment` has its id, its version and, if the hook names `attachment.task`, its task: the rest is gone.
+
+    Also told of an attachment that was removed before this app was told that it had been added.
+    """
+
+    attachment: Attachment
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectChanged(Notice):
+    """`changed` names the changed fields that were released; of a new project, all that were. `by`: as for tasks.
+
+    A board that comes in by an import is one notice, after all of it is there.
+    """
+
+    project: Project
+    changed: Sequence[str]
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonChanged(Notice):
+    """`changed` names the changed fields that were released: of who joined, those that say anything.
+
+    That somebody left is told where the hook names `person.active`.
+    """
+
+    person: Person
+    change: Literal["joined", "left", "changed"]
+    changed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobAsk(Notice):
     """A piece of the job that this app started. `id` is the job's, for `ctx.jobs.progress`; `at`: when it was started.
 
@@ -115,6 +159,18 @@ class JobAsk(Notice):
     id: JobId
     name: str
     args: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled(Notice):
+    """`name` is that of a schedule in app.toml, `due_at` (aware, UTC) the last moment for which it fell due.
+
+    Moments that passed while the host or the app was away are made up for by one run. Answer `More()` to be called
+    again, with the same `id`; what was committed so far is where the next call goes on.
+    """
+
+    name: str
+    due_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +260,12 @@ class Hooks:
             _spec("person_withdrawn", PersonWithdrawn, None, 30, notice=True),
             _spec("task_changed", TaskChanged, None, 15, notice=True, records="task person viewer"),
             _spec("comment_added", CommentAdded, None, 15, notice=True, records="comment person"),
+            _spec("attachment_added", AttachmentAdded, None, 15, notice=True, records="attachment task person viewer"),
+            _spec("attachment_removed", AttachmentRemoved, None, 15, notice=True, records="attachment person viewer"),
+            _spec("project_changed", ProjectChanged, None, 15, notice=True, records="project person viewer"),
+            _spec("person_changed", PersonChanged, None, 15, notice=True, records="person"),
             _spec("job", JobAsk, More | None, 60, notice=True),
+            _spec("scheduled", Scheduled, More | None, 60, notice=True),
             _spec("task_saving", TaskSaving, Guard, 1, records="task person"),
             _spec("task_badges", TaskBadges, Badges, 0.3, records="task person viewer"),
             _spec("board_panel", BoardPanel, Panel, 2, records="project viewer"),
@@ -221,7 +282,12 @@ class Hooks:
         person_withdrawn: HookSpec[PersonWithdrawn, None]
         task_changed: HookSpec[TaskChanged, None]
         comment_added: HookSpec[CommentAdded, None]
+        attachment_added: HookSpec[AttachmentAdded, None]
+        attachment_removed: HookSpec[AttachmentRemoved, None]
+        project_changed: HookSpec[ProjectChanged, None]
+        person_changed: HookSpec[PersonChanged, None]
         job: HookSpec[JobAsk, More | None]
+        scheduled: HookSpec[Scheduled, More | None]
         task_saving: HookSpec[TaskSaving, Guard]
         task_badges: HookSpec[TaskBadges, Badges]
         board_panel: HookSpec[BoardPanel, Panel]

@@ -70,7 +70,8 @@ def verify(
     """The message's id, where one of the signatures was made with one of the secrets or keys. `now` is aware.
 
     `public_keys` are Ed25519 keys of 32 bytes. Headers are found whatever their case. Raises WebhookRefused. A message
-    that comes a second time within the tolerance is still good: whoever must not act twice keeps the ids.
+    that comes a second time within the tolerance is still good: whoever must not act twice keeps the ids. What is sent
+    again has the same id; whoever wants to know it from a copy of the first sending keeps `fingerprint` instead.
     """
     given = {name.lower(): value for name, value in headers.items()}
     missing = [name for name in (ID, TIMESTAMP, SIGNATURE) if name not in given]
@@ -92,6 +93,14 @@ def verify(
     if True not in fits:
         raise WebhookRefused("webhook_signature_wrong", "No signature fits: sign with the secret that holds now.")
     return named
+
+
+def fingerprint(headers: Mapping[str, str], body: bytes) -> str:
+    """The SHA-256, in hex, of what is signed of a message that was verified: the same for each copy of it, whichever of
+    its signatures came along, and another one for each attempt to send it.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    return hashlib.sha256(_content(given[ID], int(given[TIMESTAMP]), body)).hexdigest()
 
 
 def secret_text(secret: bytes) -> str:

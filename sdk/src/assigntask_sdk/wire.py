@@ -59,12 +59,15 @@ class InstallBody(_Body):
 class HookBody(_Body):
     """One call of one hook. `ask` is the hook's ask as JSON, `now` and `deadline` are the host's time.
 
-    `id` is the webhook-id too. Each attempt has one of its own, a notice that is delivered again as well: the service
-    refuses an id that it has seen. The header INSTALLATION names the same installation. `token` opens the API for this
-    one call, with the rights of its actor. `granted` names the granted scopes.
+    `id` is the webhook-id too. A notice that is delivered again has the id that it had before, so that whoever acted on
+    it knows it, and the next `attempt`, which counts from 1; a question has an id of its own. Each post is another
+    message: what was signed once and comes a second time, byte by byte, is refused. The header INSTALLATION names the
+    same installation. `token` opens the API for this one call, with the rights of its actor. `granted` names the
+    granted scopes.
     """
 
     id: str
+    attempt: int = Field(default=1, ge=1)
     installation: str
     hook: str
     version: str

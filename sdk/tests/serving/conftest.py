@@ -51,6 +51,7 @@ country = "NZ"
 task_saving = ["task.summary", "task.due"]
 report = []
 uninstalling = []
+person_forgotten = []
 installed = []
 """
 
@@ -59,7 +60,7 @@ import asyncio
 import sys
 
 from assigntask_sdk import Amend, Conflict, Ctx, Due, Invalid, NotShared, Table, Veto, hook
-from assigntask_sdk.hooks import Guard, Installed, Report, TaskSaving, Uninstalling
+from assigntask_sdk.hooks import Guard, Installed, PersonForgotten, Report, TaskSaving, Uninstalling
 
 
 @hook.task_saving
@@ -103,6 +104,11 @@ async def report(ctx: Ctx, ask: Report):
 
 @hook.installed
 async def installed(ctx: Ctx, ask: Installed) -> None:
+    pass
+
+
+@hook.person_forgotten
+async def forgotten(ctx: Ctx, ask: PersonForgotten) -> None:
     pass
 
 
@@ -170,6 +176,7 @@ class CallingHost:
             "report": {"since": "2026-03-01", "until": "2026-03-02", "today": "2026-03-02"},
             "installed": {"id": "n_1", "at": START.isoformat()},
             "uninstalling": {"id": "n_2", "at": START.isoformat(), "wiped_at": START.isoformat()},
+            "person_forgotten": {"id": "n_3", "at": START.isoformat(), "person": {"id": "p_bo", "version": 0}},
         }
         return {
             "id": self.next_id(),

@@ -102,13 +102,23 @@ async def test_an_unsigned_or_old_call_is_refused(installed: Any, host: Any, clo
     refused(await installed.post("/hooks/task_saving", headers, body), 401, "webhook_expired")
 
 
-async def test_a_call_is_answered_once(installed: Any, clock: Any) -> None:
+async def test_a_message_that_comes_twice_is_refused_whichever_of_its_signatures_it_has(
+    installed: Any, host: Any, clock: Any
+) -> None:
+    ahead = clock.now + dt.timedelta(minutes=4)
+    body = json.dumps(host.hook_body(id="same")).encode()
+    headers = {**sign("same", ahead, body, [OTHER, SECRET]), INSTALLATION: "inst_1"}
+    assert answered(await installed.post("/hooks/task_saving", headers, body)) is None
+    refused(await installed.post("/hooks/task_saving", headers, body), 409, "webhook_replayed")
+    alone = {**headers, "webhook-signature": headers["webhook-signature"].split()[1] + " v1,AAAA"}
+    refused(await installed.post("/hooks/task_saving", alone, body), 409, "webhook_replayed")
+    clock.later(minutes=9)  # it was signed ahead of time, so it still is within the tolerance
+    refused(await installed.post("/hooks/task_saving", headers, body), 409, "webhook_replayed")
+
+
+async def test_another_attempt_with_the_same_id_is_answered(installed: Any) -> None:
     assert answered(await installed.ask(id="same")) is None
-    refused(await installed.ask(id="same"), 409, "webhook_replayed")
-    clock.later(minutes=9)  # signed ahead of time, it could still be within the tolerance
-    refused(await installed.ask(id="same"), 409, "webhook_replayed")
-    clock.later(minutes=2)
-    assert answered(await installed.ask(id="same")) is None
+    assert answered(await installed.ask(id="same", attempt=2)) is None
 
 
 async def test_an_unknown_installation_has_no_credentials_here(caller: Any) -> None:
@@ -139,9 +149,15 @@ async def test_an_ask_of_another_form_is_refused(installed: Any) -> None:
     refused(await installed.ask(ask={"task": 3}), 400, "ask_wrong")
 
 
-async def test_a_goodbye_removes_the_credentials(installed: Any) -> None:
+async def test_after_a_goodbye_nothing_is_left_but_to_be_asked_to_erase(installed: Any) -> None:
     assert answered(await installed.ask(hook="uninstalling")) is None
+    [kept] = await installed.service.calling.store.find("inst_1")
+    assert (kept.parted, kept.client_secret) == (True, "")
     refused(await installed.ask(), 404, "installation_unknown")
+    assert answered(await installed.ask(hook="person_forgotten")) is None
+    assert answered(await installed.ask(hook="uninstalling")) is None
+    await installed.install()
+    assert answered(await installed.ask()) is None
 
 
 async def test_a_goodbye_that_failed_can_come_again(installed: Any) -> None:

@@ -86,14 +86,14 @@ async def test_parallel_uses_of_one_message_have_one_winner(tmp_path: Path) -> N
         await store.close()
 
 
-async def test_credentials_that_came_meanwhile_are_not_removed(tmp_path: Path) -> None:
+async def test_credentials_that_came_before_the_goodbye_was_said_are_not_removed(tmp_path: Path) -> None:
     from dataclasses import replace
 
     store = Store(tmp_path / "store.db")
     await store.open()
     await store.take(replace(KEPT, secret="whsec_2"))
-    await store.remove(KEPT)
-    assert len(await store.find("i")) == 1
+    await store.part(KEPT)
+    assert [each.parted for each in await store.find("i")] == [False]
     await store.close()
 
 

@@ -29,7 +29,7 @@ SECRET = bytes(range(32))
 
 HOOKS = """\
 from assigntask_sdk import Ctx, Veto, hook
-from assigntask_sdk.hooks import Guard, Installed, Report, TaskSaving, Uninstalling
+from assigntask_sdk.hooks import Guard, Installed, PersonForgotten, Report, TaskSaving, Uninstalling
 
 
 @hook.task_saving
@@ -46,6 +46,11 @@ async def report(ctx: Ctx, ask: Report):
 @hook.installed
 async def installed(ctx: Ctx, ask: Installed) -> None:
     raise RuntimeError("words of the app")
+
+
+@hook.person_forgotten
+async def forgotten(ctx: Ctx, ask: PersonForgotten) -> None:
+    pass
 
 
 @hook.uninstalling

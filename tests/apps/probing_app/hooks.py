@@ -10,6 +10,8 @@ from typing import Any
 from assigntask_sdk import Badge, Ctx, Delete, More, Put, Table, Text, hook
 from assigntask_sdk.errors import AppError
 from assigntask_sdk.hooks import (
+    AttachmentAdded,
+    AttachmentRemoved,
     Badges,
     BoardPanel,
     CommentAdded,
@@ -17,8 +19,10 @@ from assigntask_sdk.hooks import (
     Installed,
     JobAsk,
     Panel,
+    PersonChanged,
     PersonForgotten,
     PersonWithdrawn,
+    ProjectChanged,
     Report,
     Tables,
     TaskBadges,
@@ -222,6 +226,27 @@ async def changed(ctx: Ctx, ask: TaskChanged) -> None:
 @hook.comment_added
 async def commented(ctx: Ctx, ask: CommentAdded) -> None:
     await tried(ctx, "comment_added", {"write": written, "events": events})
+
+
+@hook.attachment_added
+async def attached(ctx: Ctx, ask: AttachmentAdded) -> None:
+    task = ask.task.id if ask.task is not None else NOWHERE
+    await tried(ctx, "attachment_added", {"attachments": lambda ctx: ctx.attachments.list(task)})
+
+
+@hook.attachment_removed
+async def detached(ctx: Ctx, ask: AttachmentRemoved) -> None:
+    await tried(ctx, "attachment_removed", {"gone": lambda ctx: ctx.attachments.remove(ask.attachment.id)})
+
+
+@hook.project_changed
+async def project(ctx: Ctx, ask: ProjectChanged) -> None:
+    await tried(ctx, "project_changed", {"projects": READS["projects"]})
+
+
+@hook.person_changed
+async def person(ctx: Ctx, ask: PersonChanged) -> None:
+    await tried(ctx, "person_changed", {"person": lambda ctx: ctx.people.get(ask.person.id, fields=["name"])})
 
 
 @hook.task_saving

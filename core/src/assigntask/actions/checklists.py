@@ -69,6 +69,10 @@ class ChecklistActions:
         self._hooks = hooks
         self._clock = clock
 
+    def on(self, db: Database) -> ChecklistActions:
+        """The same, on another view of the database."""
+        return ChecklistActions(db, self._hooks, self._clock)
+
     async def add(self, doer: Doer, task_id: str, name: str, items: Sequence[str] = (), *, key: str) -> str:
         """The id of the new checklist, which comes behind the others; with the same `key` again it is the same."""
         made = Checklist(new_id(), checked("name", name, limit=NAME_LIMIT), _items(items))

@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection
 
 from assigntask.db.database import Database
 from assigntask.errors import HostError
-from assigntask.events.events import Event, record
-from assigntask.people import organisations, people
+from assigntask.people import doers, organisations, people
 from assigntask.people.facts import OrganisationFacts, PersonFacts
 from assigntask.people.text import checked_email, email_key
 from assigntask.tasks.import_sources import Sources
+
+from .people import said_of, tell
 
 Clock = Callable[[], dt.datetime]
 
@@ -106,17 +107,10 @@ def _admin(
     if found is None:
         name = name or email.strip().partition("@")[0]
         found = people.add(conn, organisation_id, name=name, email=email, role="admin", now=now)
-        _tell(conn, organisation_id, "person.joined", found, (), now)
+        tell(conn, doers.operator_of(organisation_id), "person.joined", found, now, changed=said_of(found))
         return found, True
     if found.state != "active" or found.role == "admin":
         return found, False
     found = people.set_role(conn, organisation_id, found.id, "admin")
-    _tell(conn, organisation_id, "person.changed", found, ("role",), now)
+    tell(conn, doers.operator_of(organisation_id), "person.changed", found, now, changed=("role",))
     return found, True
-
-
-def _tell(
-    conn: Connection, organisation_id: str, kind: str, person: PersonFacts, changed: tuple[str, ...], now: dt.datetime
-) -> None:
-    event = Event(kind=kind, record_kind="person", record_id=person.id, at=now, version=person.version, changed=changed)
-    record(conn, organisation_id, event, hook=None)

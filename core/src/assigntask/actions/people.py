@@ -16,6 +16,8 @@ from assigntask.people.facts import Doer, PersonFacts, Role
 
 Clock = Callable[[], dt.datetime]
 
+FIELDS = ("name", "user_name", "email", "job_title", "department", "role", "time_zone", "locale")
+
 
 class PeopleActions:
     """For admins, and for the operator. Everybody may change their own name.
@@ -99,7 +101,7 @@ _SETTERS: dict[str, Callable[..., PersonFacts]] = {
 def _add(conn: Connection, doer: Doer, fields: dict[str, Any], now: dt.datetime) -> PersonFacts:
     doers.require_admin(doers.current(conn, doer), "add people")
     person = people.add(conn, doer.organisation_id, **fields, now=now)
-    _tell(conn, doer, "person.joined", person, now)
+    tell(conn, doer, "person.joined", person, now, changed=said_of(person))
     return person
 
 
@@ -114,7 +116,7 @@ def _change(conn: Connection, doer: Doer, person_id: str, field: str, value: Any
         return before
     person = _SETTERS[field](conn, doer.organisation_id, person_id, value)
     kind = "person.renamed" if field == "name" else "person.changed"
-    _tell(conn, doer, kind, person, now, changed=(field,))
+    tell(conn, doer, kind, person, now, changed=(field,))
     return person
 
 
@@ -125,7 +127,7 @@ def _leave(conn: Connection, doer: Doer, person_id: str, now: dt.datetime) -> Pe
         return before
     person = people.mark_left(conn, doer.organisation_id, person_id)
     contacts.clear_person(conn, doer.organisation_id, person_id)
-    _tell(conn, doer, "person.left", person, now, changed=("active",))
+    tell(conn, doer, "person.left", person, now, changed=("active",))
     return person
 
 
@@ -136,7 +138,7 @@ def _contact(conn: Connection, doer: Doer, kind: ContactKind, person_id: str | N
     contacts.put(conn, doer.organisation_id, kind, person_id)
     if person_id is not None:
         person = people.get(conn, doer.organisation_id, person_id)
-        _tell(conn, doer, "contact.named", person, now, facts={"contact": kind})
+        tell(conn, doer, "contact.named", person, now, facts={"contact": kind}, hook=None)
 
 
 def _policy(conn: Connection, doer: Doer, changes: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +146,12 @@ def _policy(conn: Connection, doer: Doer, changes: dict[str, Any]) -> dict[str, 
     return organisations.set_policy(conn, doer.organisation_id, changes)
 
 
-def _tell(
+def said_of(person: PersonFacts) -> tuple[str, ...]:
+    """The fields of somebody new that say anything, as the catalogue names them."""
+    return (*(name for name in FIELDS if getattr(person, name) is not None), "active")
+
+
+def tell(
     conn: Connection,
     doer: Doer,
     kind: str,
@@ -153,6 +160,7 @@ def _tell(
     *,
     changed: tuple[str, ...] = (),
     facts: dict[str, str] | None = None,
+    hook: str | None = "person_changed",
 ) -> None:
     event = Event(
         kind=kind,
@@ -165,4 +173,4 @@ def _tell(
         by_person_id=doer.person_id,
         origin=doer.installation_id,
     )
-    record(conn, doer.organisation_id, event, hook=None)
+    record(conn, doer.organisation_id, event, hook=hook)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -55,6 +55,10 @@ class TaskActions:
         self._db = db
         self._hooks = hooks
         self._clock = clock
+
+    def on(self, db: Database) -> TaskActions:
+        """The same, on another view of the database."""
+        return TaskActions(db, self._hooks, self._clock)
 
     async def create(
         self,
@@ -287,7 +291,7 @@ def _store_comment(
         if made != comment.id:
             return still_there(comments.load(conn, organisation_id, [made]).get(made))
     comments.insert(conn, organisation_id, [comment])
-    tell_about(conn, doer, "comment.added", comment, now, hook="comment_added")
+    tell_about(conn, doer, "comment.added", comment, now)
     return comment
 
 
@@ -335,20 +339,19 @@ def still_there(made: _R | None) -> _R:
 def tell_about(
     conn: Connection,
     doer: Doer,
-    kind: str,
+    kind: Literal["comment.added", "attachment.added", "attachment.removed"],
     about: CommentFacts | AttachmentFacts,
     now: dt.datetime,
-    *,
-    hook: str | None = None,
 ) -> None:
+    """Of what was removed only these facts are left: who had added it decides whom it is told."""
     event = Event(
         kind=kind,
         record_kind=about.kind,
         record_id=about.id,
         at=now,
         version=about.version,
-        facts={"task": about.task, "project": about.project},
+        facts={"task": about.task, "project": about.project, "author": about.author},
         by_person_id=doer.person_id,
         origin=doer.installation_id,
     )
-    record(conn, doer.organisation_id, event, hook=hook)
+    record(conn, doer.organisation_id, event, hook=kind.replace(".", "_"))

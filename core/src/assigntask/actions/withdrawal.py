@@ -78,10 +78,14 @@ def tell(
     now: dt.datetime,
     *,
     kind: Literal["person.withdrawn", "person.forgotten"],
-) -> None:
-    """One event for each app, as each knows the person by another id: `facts` name which one it was."""
+) -> Mapping[str, str]:
+    """One event for each app, as each knows the person by another id: `facts` name which one it was.
+
+    Installation id → id of the delivery.
+    """
     known = generations(conn, doer.organisation_id, person.id)
     hook = kind.replace(".", "_")
+    told: dict[str, str] = {}
     for app_id, installations in apps.items():
         event = Event(
             kind=kind,
@@ -92,4 +96,5 @@ def tell(
             facts={"person_id": person.id, "app_id": app_id, "generation": known.get(app_id, 0)},
             by_person_id=doer.person_id,
         )
-        record(conn, doer.organisation_id, event, hook=hook, recipients=installations)
+        told.update(record(conn, doer.organisation_id, event, hook=hook, recipients=installations))
+    return told

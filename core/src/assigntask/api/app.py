@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assigntask.db.ids import new_id
 from assigntask.grants.grant import Grant
+from assigntask.metrics.routes import name_route
 from assigntask.oauth.bearer import Bearer
 from assigntask_sdk.errors import FileTooLarge, Gone, Refused
 
@@ -28,7 +29,7 @@ from .rates import Rates
 from .replies import Cut, Header, Reply, begun, send_reply, told
 from .requests import Heads, check_accept, read_heads, segments
 from .routing import Routes
-from .services import ApiServices
+from .services import BASE, ApiServices
 
 _log = structlog.get_logger("assigntask.api")
 _FRAMES = 12
@@ -93,9 +94,11 @@ class _Api:
         request.heads = heads = read_heads(request.scope["headers"])
         document = self._documents.find(request.method, parts, heads, self._services.base)
         if document is not None:
+            name_route(request.scope, "/".join((BASE, *parts)))
             return document
         operation, path = self._routes.find(request.method, parts)
         request.operation = operation
+        name_route(request.scope, BASE + operation.path)
         query: bytes = request.scope["query_string"]
         url = self._services.url()
         if query and holds_secret(query):
@@ -127,11 +130,13 @@ class _Api:
             if not operation.goodbye:
                 raise Gone("This installation is not active: its own storage is all that is left to it.")
             return
-        if operation.own and bearer.kind == "person":
-            raise Refused("installation", _OWN)
         needs = self._needs[operation.id]
+        if operation.own and bearer.kind == "person":
+            if operation.persons is None:
+                raise Refused("installation", _OWN)
+            needs = frozenset({operation.persons})
         if needs and (needs.isdisjoint(grant.scopes) or (bearer.scopes is not None and not needs & bearer.scopes)):
-            raise Refused(operation.scope or "")
+            raise Refused(operation.scope or operation.persons or "")
 
     async def _with_body(self, call: Call, operation: Operation, request: _Request) -> Reply:
         form, heads = operation.form, request.heads

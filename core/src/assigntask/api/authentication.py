@@ -72,7 +72,8 @@ def context_of(services: ApiServices, heads: Heads, bearer: Bearer, grant: Grant
         raise Refused(
             "installation", "This token is one person's and acts for nobody else: leave AssignTask-Person out."
         )
-    ctx = services.contexts.make(grant, deadline=services.clock() + _DEADLINE, settings={}, scopes=bearer.scopes)
+    deadline, scopes, fence = services.clock() + _DEADLINE, bearer.scopes, bearer.fence
+    ctx = services.contexts.make(grant, deadline=deadline, settings={}, scopes=scopes, fence=fence)
     return ctx if heads.person is None else ctx.as_person(PersonId(heads.person))
 
 

@@ -151,6 +151,8 @@ def _words(operation: Operation) -> str:
     needed = f"Needs the scope `{operation.scope}`" if operation.scope else "Needs no scope"
     others = sorted(operation.scopes() - {operation.scope or ""})
     more = f", or one of {', '.join(f'`{scope}`' for scope in others)} for what that opens" if others else ""
+    if operation.persons:
+        more = f"; a person's token needs `{operation.persons}`, and the person has to be an admin"
     return f"{operation.words} {needed}{more}.".strip()
 
 

@@ -89,8 +89,8 @@ class Operation:
     """`scope` is what a caller is told to ask for. `record`: any scope that opens a detail of it does as well.
 
     `power`: only `scope` itself will do. Without a scope it is about the installation itself, and not for a person's
-    token unless it is `anybodys`; `goodbye`: it is open to a token that was given for a goodbye. `problems`: codes
-    beside those that follow from the rest.
+    token unless it is `anybodys`, or has the scope `persons`; `goodbye`: it is open to a token that was given for a
+    goodbye. `problems`: codes beside those that follow from the rest.
     """
 
     id: str
@@ -104,6 +104,7 @@ class Operation:
     record: str | None = None
     power: bool = False
     anybodys: bool = False
+    persons: str | None = None
     goodbye: bool = False
     query: tuple[Parameter, ...] = ()
     form: Form | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from assigntask.actions.deliveries import DeliveryActions
 from assigntask.context.factory import ContextFactory
 from assigntask.db.database import Database
 from assigntask.grants.grants import Grants
@@ -36,6 +37,7 @@ class ApiServices:
     limits: Limits
     clock: Callable[[], dt.datetime]
     url: Callable[[], str]
+    deliveries: DeliveryActions
     monotonic: Callable[[], float] = time.monotonic
 
     @property

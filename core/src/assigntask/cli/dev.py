@@ -21,7 +21,8 @@ import watchfiles
 from assigntask.cli.command import call_of
 from assigntask.cli.dev_lines import Lines
 from assigntask.cli.options import DatabaseOption, DataOption
-from assigntask.cli.serving import PortOption, listening, url_of
+from assigntask.cli.serving import PortOption
+from assigntask.cli.sockets import listening, url_of
 from assigntask.errors import HostError
 from assigntask_sdk.apps import InstalledApp, find_app, project_of
 

@@ -140,4 +140,13 @@ def _row(entry: LedgerEntry, known: Mapping[str, str]) -> tuple[object, ...]:
     what = entry.kind.replace("_", " ")
     by, _, last = entry.actor.rpartition(" ")
     actor = f"{by} {known[last]}" if last in known else entry.actor
-    return index, shown(entry.at), what, entry.app, entry.channel, ", ".join(entry.details), records, actor
+    details = ", ".join(entry.details) or _outcome(entry)
+    return index, shown(entry.at), what, entry.app, entry.channel, details, records, actor
+
+
+def _outcome(entry: LedgerEntry) -> str:
+    """Of what was released before: whether the app has it."""
+    if entry.kind != "delivery":
+        return ""
+    status = entry.facts.get("status")
+    return f"{entry.facts['hook']}: {entry.facts['outcome']}" + (f" ({status})" if status else "")

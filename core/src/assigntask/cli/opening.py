@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,15 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pydantic_core import to_jsonable_python
 from sqlalchemy.engine import Connection
 
 from assigntask.app import Platform
 from assigntask.cli.failures import ReaderGone, describe, tell
+from assigntask.cli.logs import quieten_logs
 from assigntask.cli.page import Page
 from assigntask.db.ids import is_id
 from assigntask.errors import HostError
+from assigntask.metrics.meter import SILENT, Meter
 from assigntask.people import doers, organisations, people
 from assigntask.people.facts import Doer, OrganisationFacts
 from assigntask.settings import LOOPBACK_NETWORKS, Settings
@@ -109,8 +108,8 @@ def dumped(data: Any) -> str:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Platform]:
-    async with Platform.open(settings) as platform:
+async def opened(settings: Settings, meter: Meter = SILENT) -> AsyncIterator[Platform]:
+    async with Platform.open(settings, meter=meter) as platform:
         yield platform
 
 
@@ -140,24 +139,6 @@ def require_database(url: str) -> None:
             f"There is no database at {path}. Name it with --database or ASSIGNTASK_DATABASE, or make one with "
             "`assigntask import trello FILE --organisation NAME --admin EMAIL` or `assigntask run`.",
         )
-
-
-def quieten_logs(*, serving: bool = False) -> None:
-    """Logs go to stderr, and from one command only when it is being debugged: what matters it says itself."""
-    debugging = os.environ.get("ASSIGNTASK_DEBUG") == "1"
-    level = logging.DEBUG if debugging else logging.INFO if serving else logging.CRITICAL
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING if serving or debugging else level, force=True)
 
 
 def find_organisation(conn: Connection, text: str | None) -> OrganisationFacts:

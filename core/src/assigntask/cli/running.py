@@ -19,7 +19,8 @@ from assigntask.cli.options import DatabaseOption, DataOption, DevOption, JsonOp
 from assigntask.cli.page import Page
 from assigntask.cli.people import person_json
 from assigntask.cli.program import program
-from assigntask.cli.serving import PortOption, listening, serve_at
+from assigntask.cli.serving import PortOption, serve_at
+from assigntask.cli.sockets import listening
 from assigntask.people import organisations
 from assigntask.people.facts import OrganisationFacts, PersonFacts
 from assigntask.settings import DATA_FOLDER

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,18 +18,23 @@ from starlette.types import ASGIApp
 
 from assigntask.app import Platform
 from assigntask.cli.command import call_of
-from assigntask.cli.heads import BoundedHttp
-from assigntask.cli.opening import Answer, Call, opened, quieten_logs, require_database, show
+from assigntask.cli.logs import quieten_logs
+from assigntask.cli.metrics_listener import MetricsListener, MetricsOption, metrics_at
+from assigntask.cli.opening import Answer, Call, opened, require_database, show
 from assigntask.cli.options import DatabaseOption, DataOption, DevOption, JsonOption
 from assigntask.cli.page import Page
 from assigntask.cli.program import program
+from assigntask.cli.sockets import config_of, listening, url_of
 from assigntask.errors import HostError
 from assigntask.web.security import hostname
 from assigntask.web.site import LOOPBACK
-from assigntask_sdk.wire import FRAME_BYTES
 
 cli = typer.Typer()
 
+NoWorkOption = Annotated[
+    bool,
+    typer.Option("--no-work", help="On PostgreSQL: leave what is no answer to somebody to `assigntask work`."),
+]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
 Ready = Callable[[Platform, str], Awaitable[Answer]]
 """Called once connections are taken: the host and its address → what to print."""
@@ -44,6 +47,8 @@ def serve(
     port: PortOption = 8000,
     data: DataOption = None,
     dev: DevOption = False,
+    metrics: MetricsOption = None,
+    no_work: NoWorkOption = False,
     json_output: JsonOption = False,
     database: DatabaseOption = None,
 ) -> None:
@@ -56,65 +61,34 @@ def serve(
 
         def write(page: Page) -> None:
             page.line(f"Serving at {url}{f', for {public}' if public != url else ''}. Stop with Ctrl-C.")
+            if monitored.url is not None:
+                page.line(f"Metrics are at {monitored.url}.")
 
-        return Answer({"url": url, "public_url": public, "database": platform.db.dialect}, write)
+        where = {"url": url, "public_url": public, "metrics_url": monitored.url}
+        return Answer({**where, "database": platform.db.dialect}, write)
 
     settings = call.settings()
-    with listening(host, port, public=settings.url.startswith("https:")) as taken:
-        require_database(settings.database)
-        serve_at(taken, host, call, ready)
-
-
-def serve_at(taken: socket.socket, host: str, call: Call, ready: Ready) -> None:
-    quieten_logs(serving=True)
-    uvloop.run(_serve(taken, host, call, ready))
-
-
-@contextmanager
-def listening(host: str, port: int, *, public: bool = False) -> Iterator[socket.socket]:
-    """A socket that takes connections. `public`: people come over https, so that nobody is let in without signing in.
-
-    Raises HostError `not_loopback`, `port_in_use`, `address_unusable`.
-    """
-    if not (public or is_loopback(host)):
+    if no_work and settings.database.startswith("sqlite:"):
         raise HostError(
-            "not_loopback",
-            f"{host} can be reached from elsewhere, where others read what is sent. Set ASSIGNTASK_URL to the "
-            "https address that people come to, with a proxy there that ends TLS; or serve at 127.0.0.1.",
-            host=host,
+            "work_needed",
+            "On SQLite one process does everything, so nobody would deliver what apps wait for: leave out --no-work.",
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio sets TCP_NODELAY: without it an answer in two writes waits for 40 ms.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as made:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((host, port))
-            made.listen(128)
-        except OSError as error:
-            raise _unusable(host, port, error) from error
-        yield made
+    with listening(host, port, public=settings.url.startswith("https:")) as taken, metrics_at(metrics) as monitored:
+        require_database(settings.database)
+        serve_at(taken, host, call, ready, monitored, works=not no_work)
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _unusable(host: str, port: int, error: OSError) -> HostError:
-    if error.errno == errno.EADDRINUSE:
-        return HostError(
-            "port_in_use",
-            f"Something else on this machine has port {port}. Stop it, or choose another with --port, "
-            "for example --port 8001.",
-            port=port,
-        )
-    return HostError(
-        "address_unusable", f"{host}, port {port}, can't be used: {error.strerror}. Choose another.", port=port
-    )
+def serve_at(
+    taken: socket.socket,
+    host: str,
+    call: Call,
+    ready: Ready,
+    monitored: MetricsListener | None = None,
+    *,
+    works: bool = True,
+) -> None:
+    quieten_logs(serving=True)
+    uvloop.run(_serve(taken, host, call, ready, monitored or MetricsListener(None), works=works))
 
 
 class _Server(uvicorn.Server):
@@ -125,31 +99,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(taken: socket.socket, host: str, call: Call, ready: Ready) -> None:
+async def _serve(
+    taken: socket.socket, host: str, call: Call, ready: Ready, monitored: MetricsListener, *, works: bool
+) -> None:
     url, settings = url_of(host, taken.getsockname()[1]), call.settings()
     hosts = [*LOOPBACK, host, *([hostname(urlsplit(settings.url).netloc)] if settings.url else [])]
-    async with opened(replace(settings, url=settings.url or url)) as platform:
+    settings = replace(settings, url=settings.url or url)
+    async with opened(settings, monitored.meter) as platform, monitored.answering(platform):
         with until_stopped(platform.site(hosts, program())) as server:
             answer = await ready(platform, url)
-            await platform.start()
+            await platform.start(works=works)
             show(answer, as_json=call.as_json)
             await server.serve(sockets=[taken])
-
-
-def config_of(site: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        site,
-        loop="none",  # the one that runs already
-        http=BoundedHttp,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        ws="websockets-sansio",  # apps that dial in; it pings them, so that a dead line is noticed
-        ws_max_size=FRAME_BYTES,
-        ws_per_message_deflate=False,  # what is secret and what others chose would share one window
-    )
 
 
 @contextmanager
@@ -169,7 +130,3 @@ def until_stopped(site: ASGIApp) -> Iterator[_Server]:
     finally:
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)
-
-
-def url_of(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -15,6 +15,8 @@ from assigntask.actions.tasks import TaskActions
 from assigntask.context.storage import Sealing
 from assigntask.db import tables as t
 from assigntask.db.database import Database
+from assigntask.db.guarded import GuardedDatabase
+from assigntask.events.fences import Fence
 from assigntask.gate.gate import Gate, Slot
 from assigntask.grants.grant import Actor, Grant
 from assigntask.grants.grants import Grants
@@ -42,6 +44,18 @@ class Services:
     refresh: Refresh
     checklists: ChecklistActions
     file_bytes: int = Limits().file_bytes  # of one attached file
+
+
+def fenced(services: Services, fence: Fence) -> Services:
+    """The same, where everything that writes is refused once the fence does not stand. What only reads goes on."""
+    db = GuardedDatabase(services.db, fence.check, fence.hold)
+
+    async def refresh(organisation_id: str, installation_id: str, task_id: str) -> None:
+        await db.read(fence.check)  # it changes nothing in the database
+        await services.refresh(organisation_id, installation_id, task_id)
+
+    actions, checklists = services.actions.on(db), services.checklists.on(db)
+    return replace(services, db=db, actions=actions, checklists=checklists, refresh=refresh)
 
 
 class Access:

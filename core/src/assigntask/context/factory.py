@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from assigntask.context.access import Access, Services
+from assigntask.context.access import Access, Services, fenced
 from assigntask.context.attachments import CtxAttachments
 from assigntask.context.boundary import for_app
 from assigntask.context.checklists import CtxChecklists
@@ -22,6 +22,7 @@ from assigntask.context.projects import CtxProjects
 from assigntask.context.reach import reached_task
 from assigntask.context.stores import CheckedStorage
 from assigntask.context.tasks import CtxTasks
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import Grant
 from assigntask_sdk.manifest import Manifest
 from assigntask_sdk.records import PersonId, TaskId
@@ -104,15 +105,18 @@ class ContextFactory:
         manifest: Manifest | None = None,
         viewer: PersonId | None = None,
         scopes: frozenset[str] | None = None,
+        fence: Fence | None = None,
     ) -> HostCtx:
         """`settings` as they are stored; with the accepted `manifest`, its defaults stand for what is missing.
 
         `viewer`: whoever looks on, as the gate released them and not otherwise. A grant of an installation
         that is not active makes the ctx of a goodbye: storage, problems and log. `scopes`: every grant is
-        narrowed to them, as a token asks that was given with less than the grant has.
+        narrowed to them, as a token asks that was given with less than the grant has. `fence`: of the delivery that
+        the call is for; once it is no longer the call's own, whatever would write raises Superseded.
         """
         filled = settings if manifest is None else manifest.settings_with(settings)
-        access = Access(self._services, grant, scopes)
+        services = self._services if fence is None else fenced(self._services, fence)
+        access = Access(services, grant, scopes)
         return HostCtx(
             access,
             self._problems,

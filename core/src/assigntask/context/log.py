@@ -27,7 +27,9 @@ def _number(value: int) -> int | str:
 
 class AppLog:
     def __init__(self, app_id: str, installation_id: str) -> None:
-        self._bound = _log.bind(app=app_id, installation=installation_id)
+        # Of which request or delivery it is: the apps' loop knows nothing of the host's own context.
+        cause = structlog.contextvars.get_contextvars()
+        self._bound = _log.bind(**{**cause, "app": app_id, "installation": installation_id})
 
     def info(self, event: str, **facts: Any) -> None:
         self._bound.info("app", said=str(event)[:MAX_TEXT], facts=plain(facts))

@@ -1,6 +1,7 @@
 """The one way to the database: whole units of work, on SQLite and PostgreSQL alike."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar
@@ -8,15 +9,18 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
+from assigntask.db.announcing import Announcement
 from assigntask.db.errors import DatabaseClosed, DatabaseError, DatabaseUrlInvalid
 from assigntask.db.postgresql import open_postgresql
 from assigntask.db.sqlite import open_sqlite
 from assigntask.db.unit import Unit
+from assigntask.metrics.meter import SILENT, Meter
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Dialect = Literal["sqlite", "postgresql"]
+Listener = Callable[[frozenset[Announcement]], None]
 
 
 class Backend(Protocol):
@@ -57,14 +61,16 @@ class Database:
     A task that is cancelled while it waits for a write does not take the write back.
     """
 
-    def __init__(self, backend: Backend, dialect: Dialect, url: str) -> None:
+    def __init__(self, backend: Backend, dialect: Dialect, url: str, meter: Meter = SILENT) -> None:
         self._backend = backend
+        self._meter = meter
         self._closed = False
+        self._listener: Listener | None = None
         self.dialect: Dialect = dialect
         self.url = url
 
     @classmethod
-    def open(cls, url: str, *, readers: int = 4, writers: int = 16) -> Self:
+    def open(cls, url: str, *, readers: int = 4, writers: int = 16, meter: Meter = SILENT) -> Self:
         """Connects once, blocking.
 
         ``readers`` threads read; ``writers`` threads write on PostgreSQL (SQLite has one writer always).
@@ -77,7 +83,7 @@ class Database:
             backend = open_sqlite(parsed, readers=readers)
         else:
             backend = open_postgresql(parsed, readers=readers, writers=writers)
-        return cls(backend, dialect, url)
+        return cls(backend, dialect, url, meter)
 
     def __repr__(self) -> str:
         return f"<Database {self.dialect}{' closed' if self._closed else ''}>"
@@ -110,7 +116,7 @@ class Database:
 
     async def write(self, f: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``f`` and returns its result after it was committed and flushed to the disk."""
-        return await self._ask(self._backend.write, lambda conn: f(conn, *args, **kwargs))
+        return await self._timed(self._backend.write, lambda conn: f(conn, *args, **kwargs))
 
     async def write_grouped(
         self, f: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -120,7 +126,7 @@ class Database:
         For short units that lock nothing which others wait for: what they lock stays locked until the
         whole group has been committed.
         """
-        return await self._ask(self._backend.write_grouped, lambda conn: f(conn, *args, **kwargs))
+        return await self._timed(self._backend.write_grouped, lambda conn: f(conn, *args, **kwargs))
 
     def data_version(self) -> int:
         """A number that differs from an earlier one whenever something was committed in between.
@@ -138,12 +144,26 @@ class Database:
                 raise
             raise known from error
 
+    def listen(self, listener: Listener) -> None:
+        """Has ``listener`` called in the event loop with what a unit announced, after it was committed.
+
+        There is one listener: the next takes its place. It must not raise, and return at once.
+        """
+        self._listener = listener
+
     async def close(self) -> None:
         """Takes nothing new, finishes what was taken, ends threads and connections. Twice is allowed."""
         if self._closed:
             return
         self._closed = True
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._backend.close))
+
+    async def _timed(self, submit: Callable[[Unit[T]], None], call: Callable[[Connection], T]) -> T:
+        started = time.perf_counter()
+        try:
+            return await self._ask(submit, call)
+        finally:
+            self._meter.wrote(time.perf_counter() - started)
 
     async def _ask(self, submit: Callable[[Unit[T]], None], call: Callable[[Connection], T]) -> T:
         if self._closed:
@@ -154,8 +174,11 @@ class Database:
         except RuntimeError:  # closed by another thread meanwhile: its executor takes nothing more
             raise DatabaseClosed from None
         try:
-            return await unit.answer()
+            answer = await unit.answer()
         except Exception as error:
             if (known := self._backend.explain(error)) is None:
                 raise
             raise known from error
+        if unit.announced and self._listener is not None:
+            self._listener(frozenset(unit.announced))
+        return answer

@@ -10,6 +10,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 from sqlalchemy.engine import Connection, RootTransaction
 from sqlalchemy.exc import SQLAlchemyError
 
+from assigntask.db.announcing import ANNOUNCED, Announcement
 from assigntask.db.errors import DatabaseMisused
 
 T = TypeVar("T")
@@ -61,9 +62,10 @@ class Unit(Generic[T]):
 
     Made in a coroutine, it is awaited with ``answer``; made elsewhere, ``wait`` blocks. The one who
     waits may give up: the unit is still run wholly (a read that nobody has begun is dropped).
+    ``announced``: what the last attempt wants said, if it was stored.
     """
 
-    __slots__ = ("_call", "_context", "_done", "_waiter", "error", "loop", "value")
+    __slots__ = ("_call", "_context", "_done", "_waiter", "announced", "error", "loop", "value")
 
     def __init__(self, call: Callable[[Connection], T], loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._call = call
@@ -73,6 +75,7 @@ class Unit(Generic[T]):
         self._done = None if loop else threading.Event()
         self.value: T | None = None
         self.error: BaseException | None = None
+        self.announced: set[Announcement] = set()
 
     @property
     def abandoned(self) -> bool:
@@ -84,7 +87,8 @@ class Unit(Generic[T]):
 
         True when both went well; the outcome is kept in ``value`` or ``error``.
         """
-        self.value, self.error = None, None
+        self.value, self.error, self.announced = None, None, set()
+        self._context.run(ANNOUNCED.set, self.announced)
         try:
             value = self._context.run(self._call, conn)
             if conn.in_nested_transaction():

@@ -7,14 +7,17 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from unicodedata import category
 
 from pydantic import ValidationError
 
 from assigntask.db.database import Database
 from assigntask.db.ids import new_id
 from assigntask.grants.grant import Grant
+from assigntask.hooks.attempts import Seen
 from assigntask.hooks.carrying import RemoteCall
 from assigntask.hooks.errors import CallFailed
+from assigntask.hooks.outcomes import BUSY, of_status, retry_after
 from assigntask.hooks.replies import Reply, passed
 from assigntask.ledger.keys import KeyRing
 from assigntask.oauth.call_tokens import KEY_USE, mint
@@ -26,11 +29,12 @@ from assigntask_sdk.wire import BODY_BYTES, INSTALLATION, HookAnswer, HookBody, 
 from .handover import Handover
 from .remotes import Remotes
 from .standing import Standing, standing_of
-from .ways import Way, WayFailed
+from .ways import Answered, Way, WayFailed
 
 GRACE = dt.timedelta(seconds=5)
 """A call's token outlives the call by so much, for what is under way when time is up."""
 AGAIN_SECONDS = 5.0
+WORDS_BYTES = 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,79}")
 _FACTS: Mapping[str, str] = {"conflict": "keys", "try_later": "after", "needs_link": "feature", "invalid": "fields"}
 
@@ -76,17 +80,27 @@ class RemoteCarrier:
 
     async def carry(self, call: RemoteCall) -> Reply:
         known, way = await self._reached(call.grant, call.hook)
-        call_id, now = new_id(), self._clock()
+        attempt, now = call.attempt, self._clock()
+        # The same at each attempt, as Standard Webhooks has it: by it a receiver knows what it acted on already.
+        call_id = attempt.delivery_id if attempt is not None else new_id()
         body = _body(call_id, call, self._token(call)).model_dump_json().encode()
         if len(body) > BODY_BYTES:
             return Reply(code="host_error", why=f"what it is asked has {len(body)} bytes, and {BODY_BYTES} are carried")
         signed = sign(call_id, now, body, self._credentials.signing_secrets(known))
         headers = {**signed, INSTALLATION: call.grant.installation_id}
+        if attempt is not None:
+            attempt.seen = Seen("unknown")  # until it is known better; it may never be
         try:
-            status, answer = await way.post(hook_path(call.hook), headers, body, limit=call.limit)
+            answer = await way.post(hook_path(call.hook), headers, body, limit=call.limit)
         except WayFailed as failed:
-            return _unanswered(failed, call.limit)
-        return understood(status, answer, notice=call.notice)
+            seen, reply = seen_of_failure(failed), _unanswered(failed, call.limit)
+        else:
+            reply = understood(answer.status, answer.body, notice=call.notice)
+            seen = seen_of(answer, reply, now)
+            reply = _busy(seen) or reply
+        if attempt is not None:
+            attempt.seen = seen
+        return reply
 
     async def _reached(self, grant: Grant, hook: str) -> tuple[Standing, Way]:
         way = await self._way(grant, hook)
@@ -123,6 +137,7 @@ class RemoteCarrier:
             person_id=grant.actor.person_id,
             goodbye=grant.state != "active",
             expires_at=call.deadline + GRACE,
+            fence=call.attempt.fence(grant.organisation_id) if call.attempt is not None else None,
         )
 
 
@@ -137,6 +152,33 @@ def understood(status: int, body: bytes, *, notice: bool) -> Reply:
     except (ValidationError, ValueError, RecursionError):
         return Reply(code="hook_wrong_answer", why="its service answered with something that is no answer of a hook")
     return _raised(said.error, notice=notice)
+
+
+def seen_of(answer: Answered, reply: Reply, now: dt.datetime) -> Seen:
+    """The header Retry-After counts with 429 and 503."""
+    after = retry_after(answer.retry_after, now) if answer.status in BUSY else None
+    words = None if reply.answer is not None else first_words(answer.body)
+    return Seen(of_status(answer.status), answer.status, after, words)
+
+
+def seen_of_failure(failed: WayFailed) -> Seen:
+    if failed.status is not None:
+        return Seen(of_status(failed.status), failed.status)
+    return Seen("refused" if failed.reason == "unreachable" else "unknown")
+
+
+def first_words(body: bytes) -> str | None:
+    """What an admin is shown of an answer: 1,024 bytes at most, without what could forge lines or their direction."""
+    text = " ".join(body[:WORDS_BYTES].decode(errors="ignore").split())
+    return "".join(each for each in text if not category(each).startswith("C")) or None
+
+
+def _busy(seen: Seen) -> Reply | None:
+    """Whoever says when to come back is well: that is no failure of its hook."""
+    if seen.retry_after is None:
+        return None
+    later = TryLater("The app is busy; it is asked again when it wants.", after=seen.retry_after.total_seconds())
+    return Reply(error=json.dumps(later.to_json()))
 
 
 def _raised(said: Mapping[str, Any], *, notice: bool) -> Reply:
@@ -184,6 +226,7 @@ def _unanswered(failed: WayFailed, limit: float) -> Reply:
 def _body(call_id: str, call: RemoteCall, token: str) -> HookBody:
     return HookBody(
         id=call_id,
+        attempt=call.attempt.number if call.attempt is not None else 1,
         installation=call.grant.installation_id,
         hook=call.hook,
         version=call.version,

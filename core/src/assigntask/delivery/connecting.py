@@ -1,7 +1,8 @@
 """Apps that dial in: one websocket of an app at a time, down which the host sends its calls.
 
 An app that has no public address opens the connection itself, with the key that it was given. A connection belongs to
-the process of the host that took it: another process can't use it, so an app that dials in is for hosts of one process.
+the process of the host that took it: another process can't use it, so an app that dials in is for hosts of which one
+process serves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from assigntask.hooks import lines
 from assigntask_sdk.wire import CONNECT_PATH, FRAME, FRAME_BYTES, AnswerFrame, CallFrame, Hello
 
 from .remotes import Remote, Remotes
-from .ways import LONGEST_ANSWER, Way, WayFailed
+from .ways import LONGEST_ANSWER, Answered, Way, WayFailed
 
 HELLO_SECONDS = 10.0
 WENT, POLICY, TOO_LARGE, REPLACED = 1001, 1008, 1009, 4000
@@ -41,7 +42,7 @@ class ConnectWay:
         self._waiting: dict[str, asyncio.Future[AnswerFrame]] = {}
         self._over = False
 
-    async def post(self, path: str, headers: Mapping[str, str], body: bytes, *, limit: float) -> tuple[int, bytes]:
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, *, limit: float) -> Answered:
         if self._over:
             raise _hung_up()
         call = CallFrame(id=new_id(), path=path, headers=dict(headers), body=body.decode())
@@ -56,8 +57,8 @@ class ConnectWay:
             del self._waiting[call.id]
         said = answer.body.encode("utf-8", "surrogatepass")
         if len(said) > LONGEST_ANSWER:
-            raise WayFailed("too_large", f"it answered more than {LONGEST_ANSWER} bytes")
-        return answer.status, said
+            raise WayFailed("too_large", f"it answered more than {LONGEST_ANSWER} bytes", answer.status)
+        return Answered(answer.status, said)
 
     def take(self, answer: AnswerFrame) -> None:
         """An answer that nobody waits for any more is dropped."""
@@ -93,6 +94,13 @@ class Connections:
         """None where it is not there, or came with a key that no longer holds."""
         remembered, way = self._live.get(remote.app_id, (None, None))
         return way if remembered is not None and remembered.added_at == remote.added_at else None
+
+    def apps(self) -> frozenset[str]:
+        """The ids of those that are there."""
+        return frozenset(self._live)
+
+    def any(self) -> bool:
+        return bool(self._live)
 
     async def put(self, remote: Remote, way: ConnectWay) -> None:
         """The newer connection of an app takes the place of the older."""

@@ -58,11 +58,11 @@ class Handover:
         key = self._credentials.host_key().private_bytes_raw()
         headers = sign_with_key(new_id(), self._clock(), body, key)
         try:
-            status, _ = await way.post(INSTALL_PATH, headers, body, limit=LIMIT_SECONDS)
+            answer = await way.post(INSTALL_PATH, headers, body, limit=LIMIT_SECONDS)
         except WayFailed as failed:
             raise _not_taken(grant, str(failed)) from None
-        if not 200 <= status < 300:
-            raise _not_taken(grant, f"its service answered with status {status}")
+        if not 200 <= answer.status < 300:
+            raise _not_taken(grant, f"its service answered with status {answer.status}")
         await self._credentials.delivered(installation, known.generation)
         log.info("credentials_delivered", installation=installation.id, app=installation.app_id)
 

@@ -11,7 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
+from assigntask.db.announcing import announce
 from assigntask.db.ids import new_id
+
+QUEUED = "queued"
+"""What is announced with the organisation and the installation in whose line something new waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,11 @@ def record(
     *,
     hook: str | None,
     recipients: Collection[str] | None = None,
-) -> None:
+) -> Mapping[str, str]:
     """Stores `event` and queues it for `hook`: for `recipients` (installation ids) and no others where they are given,
     else for those that listen to a detail that changed, less the origin. Without `hook` nobody is told.
+
+    Installation id → id of the delivery, of those who are told.
     """
     conn.execute(
         sa.insert(t.event).values(
@@ -61,10 +67,9 @@ def record(
         )
     )
     if hook is None:
-        return
+        return {}
     told = sorted(set(recipients)) if recipients is not None else _listeners(conn, organisation_id, event, hook)
-    if told:
-        _queue(conn, organisation_id, event, hook, told, in_any_state=recipients is not None)
+    return _queue(conn, organisation_id, event, hook, told, in_any_state=recipients is not None) if told else {}
 
 
 def read(conn: Connection, organisation_id: str, event_id: str) -> Event | None:
@@ -103,7 +108,7 @@ def _listeners(conn: Connection, organisation_id: str, event: Event, hook: str) 
 
 def _queue(
     conn: Connection, organisation_id: str, event: Event, hook: str, told: Sequence[str], *, in_any_state: bool
-) -> None:
+) -> Mapping[str, str]:
     """`in_any_state`: also for those that are not active."""
     # Locked in order of id, so that two changes which tell the same installations never wait for each other. The locks
     # last until COMMIT: positions are in the order of commits, without gaps.
@@ -124,7 +129,7 @@ def _queue(
         .returning(t.installation.c.id, next_position)
     ).all()
     if not positions:  # none of them is of this organisation
-        return
+        return {}
     rows = [
         {
             "id": new_id(),
@@ -139,3 +144,6 @@ def _queue(
         for installation_id, following in positions
     ]
     conn.execute(sa.insert(t.delivery), rows)
+    for installation_id, _ in positions:
+        announce(QUEUED, organisation_id, installation_id)
+    return {row["installation_id"]: row["id"] for row in rows}

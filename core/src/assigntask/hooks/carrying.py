@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from assigntask.grants.grant import Grant
 
+from .attempts import Attempt
 from .replies import Reply
 
 
@@ -24,7 +25,7 @@ class RemoteHook:
 class RemoteCall:
     """One call. `ask` is the ask as JSON, made of what the gate released; `viewer` a pairwise id.
 
-    `limit` in seconds, over all; `now` and `deadline` are aware, in UTC.
+    `limit` in seconds, over all; `now` and `deadline` are aware, in UTC. `attempt`: of a delivery; a question has none.
     """
 
     grant: Grant
@@ -37,6 +38,7 @@ class RemoteCall:
     now: dt.datetime
     deadline: dt.datetime
     limit: float
+    attempt: Attempt | None = None
 
 
 class Carrier(Protocol):
@@ -45,7 +47,10 @@ class Carrier(Protocol):
         ...
 
     async def carry(self, call: RemoteCall) -> Reply:
-        """Whatever the app's service does, it becomes a reply. Raises what `check` raises."""
+        """Whatever the app's service does, it becomes a reply, and what was seen of it is noted in the attempt.
+
+        Raises what `check` raises.
+        """
         ...
 
     async def introduce(self, grant: Grant, *, renew: bool) -> bool:

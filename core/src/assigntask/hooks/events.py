@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from assigntask.db.database import Database
 from assigntask.events import deliveries
 from assigntask.events.deliveries import Delivery
-from assigntask.gate.gate import Gate
+from assigntask.gate.gate import Gate, Slot
 from assigntask.grants.grant import Grant
 from assigntask.grants.grants import Grants
 from assigntask.ledger.channel import Channel
@@ -18,7 +18,8 @@ from assigntask_sdk.events import Event, EventPage
 from assigntask_sdk.hooks import Hooks
 
 from .listeners import Listener, Listeners
-from .noticing import NothingToTell, Telling, telling
+from .noticing import telling
+from .telling import NothingToTell, Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Events:
 
     async def _released(self, grant: Grant, told: Sequence[_Told]) -> tuple[Event, ...]:
         slots = {
-            f"{place}.{name}": replace(slot, needs=each.listener.details)
+            f"{place}.{name}": replace(slot, needs=_needs(each.listener, slot))
             for place, each in enumerate(told)
             for name, slot in each.telling.slots.items()
         }
@@ -87,6 +88,11 @@ def _told(
         except NothingToTell:
             continue
     return told
+
+
+def _needs(listener: Listener, slot: Slot) -> frozenset[str]:
+    """Other notices of the page want other details: each place takes what its own hook wants."""
+    return listener.details if slot.needs is None else listener.details & slot.needs
 
 
 def _event(told: _Told, values: Mapping[str, object]) -> Event | None:

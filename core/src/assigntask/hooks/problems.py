@@ -98,6 +98,17 @@ def clear(conn: Connection, organisation_id: str, installation_id: str, key: str
     )
 
 
+def clear_breakers(conn: Connection, organisation_id: str, installation_id: str) -> None:
+    """The host's own, about hooks that were left alone: they are not any more."""
+    conn.execute(
+        sa.delete(t.problem).where(
+            t.problem.c.organisation_id == organisation_id,
+            t.problem.c.installation_id == installation_id,
+            t.problem.c.key.startswith(f"{HOST}breaker.", autoescape=True),
+        )
+    )
+
+
 def listed(conn: Connection, organisation_id: str, installation_id: str | None = None) -> list[Problem]:
     """The latest first."""
     names = ("installation_id", "key", "text", "severity", "count", "first_at", "last_at")

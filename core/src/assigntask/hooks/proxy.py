@@ -19,8 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from assigntask.db.database import Database
 from assigntask.errors import HostError
+from assigntask.events.fences import Fence
 from assigntask.gate.released import Released
 from assigntask.grants.grant import Grant
+from assigntask.metrics.meter import SILENT, Meter
 from assigntask_sdk.apps import Hook
 from assigntask_sdk.context import Ctx
 from assigntask_sdk.errors import AppError, error_from_json
@@ -29,11 +31,13 @@ from assigntask_sdk.manifest import Manifest
 from assigntask_sdk.records import PersonId, Record
 
 from . import problems
+from .attempts import Attempt
 from .breakers import Breakers
 from .carrying import Carrier, RemoteCall, RemoteHook
 from .crossing import Crossing
 from .errors import INNOCENT, CallCode, CallFailed, describe
 from .loop import AppLoop, Blocked, HeldUp, LoopError
+from .noting import note
 from .registry import Registry
 from .replies import ANSWER_BYTES, Reply, passed
 from .span import Span
@@ -52,6 +56,7 @@ class Contexts(Protocol):
         settings: Mapping[str, Any],
         manifest: Manifest,
         viewer: PersonId | None = None,
+        fence: Fence | None = None,
     ) -> Ctx: ...
 
 
@@ -78,6 +83,7 @@ class Proxies:
         clock: Callable[[], dt.datetime],
         *,
         limits: Mapping[str, float] | None = None,
+        meter: Meter = SILENT,
     ) -> None:
         self._db = db
         self._loop = loop
@@ -86,6 +92,7 @@ class Proxies:
         self._carrier: Carrier | None = None
         self._clock = clock
         self._limits = dict(limits or {})
+        self._meter = meter
         self.breakers = Breakers(db, clock)
 
     def connect(self, contexts: Contexts, carrier: Carrier | None = None) -> None:
@@ -131,8 +138,15 @@ class Proxies:
             )
         return function
 
-    async def call(self, callee: Callee, spec: HookSpec[Any, Any], released: Released, plain: Mapping[str, Any]) -> Any:
-        """The app's answer. `plain` holds what is no detail: ids, days, names of fields.
+    async def call(
+        self,
+        callee: Callee,
+        spec: HookSpec[Any, Any],
+        released: Released,
+        plain: Mapping[str, Any],
+        attempt: Attempt | None = None,
+    ) -> Any:
+        """The app's answer. `plain` holds what is no detail: ids, days, names of fields. `attempt`: of a delivery.
 
         Raises CallFailed, or what the contract lets an app raise here (PASSING).
         """
@@ -145,16 +159,16 @@ class Proxies:
         body = _adapter(spec.ask).dump_json(spec.ask(**values))
         started = time.perf_counter()
         try:
-            answer = await self._run(callee, spec, function, body, viewer)
+            answer = await self._run(callee, spec, function, body, viewer, attempt)
         except CallFailed as failure:
-            _note(grant, spec, started, failure.code, released)
+            note(self._meter, grant, spec, started, failure.code, released)
             await self._count(grant, spec, failure)
             raise
         except AppError as error:
-            _note(grant, spec, started, error.code, released)
+            note(self._meter, grant, spec, started, error.code, released)
             await self._clear(grant, spec)
             raise
-        _note(grant, spec, started, "answered", released)
+        note(self._meter, grant, spec, started, "answered", released)
         await self._clear(grant, spec)
         return answer
 
@@ -171,12 +185,13 @@ class Proxies:
         function: Hook | RemoteHook,
         body: bytes,
         viewer: PersonId | None,
+        attempt: Attempt | None,
     ) -> Any:
         grant = callee.grant
         if isinstance(function, RemoteHook):
-            reply = await self._carried(callee, spec, body, viewer)
+            reply = await self._carried(callee, spec, body, viewer, attempt)
         else:
-            reply = await self._here(callee, spec, function, body, viewer)
+            reply = await self._here(callee, spec, function, body, viewer, attempt)
         if reply.error is not None:
             raise error_from_json(json.loads(reply.error))
         if reply.answer is None:
@@ -191,7 +206,13 @@ class Proxies:
             raise _failure("hook_wrong_answer", grant, spec, _mistake(error)) from None
 
     async def _here(
-        self, callee: Callee, spec: HookSpec[Any, Any], function: Hook, body: bytes, viewer: PersonId | None
+        self,
+        callee: Callee,
+        spec: HookSpec[Any, Any],
+        function: Hook,
+        body: bytes,
+        viewer: PersonId | None,
+        attempt: Attempt | None,
     ) -> Reply:
         grant, limit = callee.grant, self.limit(spec)
         deadline = self._clock() + dt.timedelta(seconds=limit)
@@ -202,7 +223,12 @@ class Proxies:
         if self._contexts is None:
             raise RuntimeError("Proxies.connect comes before the first call")
         ctx = self._contexts.make(
-            grant, deadline=deadline, settings=callee.settings, manifest=callee.manifest, viewer=viewer
+            grant,
+            deadline=deadline,
+            settings=callee.settings,
+            manifest=callee.manifest,
+            viewer=viewer,
+            fence=attempt.fence(grant.organisation_id) if attempt is not None else None,
         )
         try:
             reply: Reply = await self._loop.run(make, limit=limit, who=grant.installation_id)
@@ -214,7 +240,9 @@ class Proxies:
             return Reply(code="hook_timeout", why=f"no answer within {limit:g} s")
         return reply
 
-    async def _carried(self, callee: Callee, spec: HookSpec[Any, Any], body: bytes, viewer: PersonId | None) -> Reply:
+    async def _carried(
+        self, callee: Callee, spec: HookSpec[Any, Any], body: bytes, viewer: PersonId | None, attempt: Attempt | None
+    ) -> Reply:
         now, limit = self._clock(), self.limit(spec)
         call = RemoteCall(
             grant=callee.grant,
@@ -227,6 +255,7 @@ class Proxies:
             now=now,
             deadline=now + dt.timedelta(seconds=limit),
             limit=limit,
+            attempt=attempt,
         )
         return await self._remote(callee.grant).carry(call)
 
@@ -356,15 +385,3 @@ def _open(grant: Grant, spec: HookSpec[Any, Any], until: dt.datetime) -> CallFai
     )
     failed.facts["until"] = until.isoformat()
     return failed
-
-
-def _note(grant: Grant, spec: HookSpec[Any, Any], started: float, outcome: str, released: Released) -> None:
-    log.debug(
-        "hook_called",
-        installation=grant.installation_id,
-        app=grant.app_id,
-        hook=spec.name,
-        outcome=outcome,
-        milliseconds=round((time.perf_counter() - started) * 1000, 1),
-        details=released.details,
-    )

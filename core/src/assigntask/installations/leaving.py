@@ -13,8 +13,10 @@ from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.db.database import Database
+from assigntask.erasures import recipients as erasing
+from assigntask.erasures import rows as erasures
 from assigntask.events.deliveries import skip_waiting
-from assigntask.installations import admission, authority, installations, restoring, wiping
+from assigntask.installations import admission, authority, failing, installations, restoring, wiping
 from assigntask.installations.agreement import Choice
 from assigntask.installations.consent import Preview
 from assigntask.installations.directory import Directory
@@ -123,6 +125,7 @@ def enable(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: datet
             t.breaker.c.organisation_id == enabled.organisation_id, t.breaker.c.installation_id == enabled.id
         )
     )
+    failing.forgive(conn, enabled, now)
     return enabled
 
 
@@ -141,6 +144,8 @@ def uninstall(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: da
         upgrading_from=None,
         uninstalled_at=now,
         wipe_at=wipe_at,
+        disabled_why=None,
+        failing_since=None,
         changed_at=now,
     )
     rewrite(conn, manifest, gone)
@@ -149,7 +154,9 @@ def uninstall(conn: Connection, ledger: Ledger, doer: Doer, app_id: str, now: da
     jobs.end_all(conn, gone.organisation_id, gone.id, now, why="uninstalled")
     facts: dict[str, Fact] = {"version": gone.version, "wiped_at": wipe_at.isoformat()}
     occasion.recorded("uninstall", gone, facts)
-    occasion.told("uninstalled", gone, facts, hook="uninstalling", manifest=manifest)
+    delivery_id = occasion.told("uninstalled", gone, facts, hook="uninstalling", manifest=manifest)
+    if erasing.was_given(conn, gone.organisation_id, app_id, gone.id):
+        erasures.ask(conn, gone.organisation_id, gone.id, None, delivery_id, now)
     return gone
 
 

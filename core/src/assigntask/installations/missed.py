@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
+from assigntask.erasures import rows as erasures
 from assigntask.installations.installations import Installation
 from assigntask.ledger.ledger import Ledger
 from assigntask.people import people
@@ -32,7 +33,7 @@ def missed(conn: Connection, ledger: Ledger, installation: Installation) -> list
 
     A forgotten person's key is gone, so only what was queued when they were forgotten says that it concerns this app.
     """
-    queued = _queued(conn, installation)
+    queued = _never_told(conn, installation)
     known = {one.person_id for one in queued}
     withdrawn = [
         Missed("person_withdrawn", person_id, _generation_then(conn, installation, person_id))
@@ -40,6 +41,19 @@ def missed(conn: Connection, ledger: Ledger, installation: Installation) -> list
         if _was_given(conn, ledger, installation, person_id)
     ]
     return sorted([*queued, *withdrawn])
+
+
+def _never_told(conn: Connection, installation: Installation) -> list[Missed]:
+    """What is in its line, and the erasures that it did not answer: they are kept longer than deliveries are."""
+    queued = _queued(conn, installation)
+    unanswered = erasures.unanswered(conn, installation.organisation_id, installation.id)
+    known = {one.person_id for one in queued if one.hook == "person_forgotten"}
+    more = [
+        Missed("person_forgotten", person_id, generation)
+        for person_id, generation in unanswered.items()
+        if person_id not in known
+    ]
+    return [one for one in queued if one.hook == "person_forgotten" or one.person_id not in unanswered] + more
 
 
 def settle_waiting(conn: Connection, installation: Installation, now: datetime) -> None:

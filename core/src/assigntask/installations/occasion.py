@@ -62,16 +62,19 @@ class Occasion:
         *,
         hook: str | None = None,
         manifest: Manifest | None = None,
-    ) -> None:
-        """The event `installation.<kind>`, with a delivery to this installation where its manifest has the hook."""
+    ) -> str | None:
+        """The event `installation.<kind>`, with a delivery to this installation where its manifest has the hook: the
+        delivery's id.
+        """
         listens = manifest is not None and hook in manifest.hooks
-        self.event(
+        told = self.event(
             f"installation.{kind}",
             ("installation", installation.id, installation.grant_version),
             facts or {},
             hook=hook if listens else None,
             recipients=[installation.id] if listens else None,
         )
+        return told.get(installation.id)
 
     def event(
         self,
@@ -81,8 +84,11 @@ class Occasion:
         *,
         hook: str | None = None,
         recipients: Sequence[str] | None = None,
-    ) -> None:
-        """`about`: kind, id and version of the record. `facts` are ids and versions, nobody's details."""
+    ) -> Mapping[str, str]:
+        """`about`: kind, id and version of the record. `facts` are ids and versions, nobody's details.
+
+        Installation id → id of the delivery, of those who are told.
+        """
         record_kind, record_id, version = about
         event = Event(
             kind=kind,
@@ -95,4 +101,4 @@ class Occasion:
             origin=None,
             at=self.now,
         )
-        record(self.conn, self.organisation_id, event, hook=hook, recipients=recipients)
+        return record(self.conn, self.organisation_id, event, hook=hook, recipients=recipients)

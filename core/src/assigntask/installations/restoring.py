@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from assigntask.db.ids import new_id
+from assigntask.erasures import rows as erasures
 from assigntask.errors import HostError, NotAllowed
 from assigntask.installations import admission, authority, installations
 from assigntask.installations.agreement import Agreement, Choice, agree
@@ -118,13 +119,18 @@ def _replay(occasion: Occasion, before: Installation, restored: Installation, ma
     """Stands before all else in its line. People are named by the credential under which the app knew them."""
     lost = missed(occasion.conn, occasion.ledger, before)
     settle_waiting(occasion.conn, before, occasion.now)
+    whose = (occasion.organisation_id, restored.id)
+    erasures.withdraw(occasion.conn, *whose, occasion.now)
     queue_credentials(occasion, restored)
     for one in lost:
         listens = one.hook in manifest.hooks
-        occasion.event(
+        told = occasion.event(
             f"replayed.{one.hook}",
             ("person", one.person_id, 0),
             {"person_id": one.person_id, "generation": one.generation, "credential": before.credential},
             hook=one.hook if listens else None,
             recipients=[restored.id] if listens else None,
         )
+        if one.hook == "person_forgotten":
+            about = erasures.Forgotten(one.person_id, one.generation)
+            erasures.ask(occasion.conn, *whose, about, told.get(restored.id), occasion.now)

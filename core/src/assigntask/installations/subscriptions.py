@@ -1,13 +1,15 @@
-"""Who hears what: rows that follow state, accepted manifest and grant, and are never changed by hand."""
+"""Who hears what, and in order or not: it follows state, accepted manifest and grant, and is never set by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.installations.installations import Installation
+from assigntask.schedules import rows as schedules
 from assigntask_sdk.details import details_of
 from assigntask_sdk.manifest import Manifest
 
@@ -47,3 +49,7 @@ def rewrite(conn: Connection, manifest: Manifest, installation: Installation) ->
     ]
     if rows:
         conn.execute(table.insert(), rows)
+    mine = (t.installation.c.organisation_id == installation.organisation_id, t.installation.c.id == installation.id)
+    conn.execute(sa.update(t.installation).where(*mine).values(in_order=manifest.in_order))
+    wanted = manifest.schedule if installation.state == "active" else {}
+    schedules.rewrite(conn, installation.organisation_id, installation.id, wanted, installation.changed_at)

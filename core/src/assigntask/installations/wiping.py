@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
-from assigntask.installations import installations
+from assigntask.erasures import recipients as erasing
+from assigntask.erasures import rows as erasures
+from assigntask.installations import admission, installations
 from assigntask.installations.installations import Installation
 from assigntask.installations.life import next_state
 from assigntask.installations.occasion import Occasion
@@ -69,12 +71,26 @@ def wipe(conn: Connection, ledger: Ledger, organisation_id: str, installation_id
         changed_at=now,
     )
     occasion.recorded("wipe", wiped, {"version": wiped.version})
-    occasion.told("wiped", wiped)
+    _ask_again(occasion, wiped)
     return Wiped(organisation_id, installation_id, wiped.app_id)
 
 
+def _ask_again(occasion: Occasion, wiped: Installation) -> None:
+    """Whoever did not say since the uninstall that all of it is erased is asked once more, now that it is due."""
+    conn, facts = occasion.conn, {"wiped_at": occasion.now.isoformat()}
+    whose = (wiped.organisation_id, wiped.id)
+    stood = erasures.standing(conn, *whose, since=wiped.uninstalled_at or wiped.created_at)
+    given = erasing.was_given(conn, wiped.organisation_id, wiped.app_id, wiped.id)
+    if not given or stood not in (None, "silent"):
+        occasion.told("wiped", wiped, facts)
+        return
+    manifest = admission.manifest_of(conn, wiped.app_id, wiped.version)
+    delivery_id = occasion.told("wiped", wiped, facts, hook="uninstalling", manifest=manifest)
+    erasures.ask(conn, *whose, None, delivery_id, occasion.now)
+
+
 def _delete_what_hangs_on_it(conn: Connection, installation: Installation, now: datetime) -> None:
-    """Deliveries stay as ids; what an error said about them goes."""
+    """Deliveries stay as ids; what was said about them goes. Those that ask for an erasure are told all the same."""
     for table in (
         t.enrolment,
         t.breaker,
@@ -93,9 +109,14 @@ def _delete_what_hangs_on_it(conn: Connection, installation: Installation, now: 
         t.delivery.c.organisation_id == installation.organisation_id,
         t.delivery.c.installation_id == installation.id,
     )
-    conn.execute(sa.update(t.delivery).where(*mine).values(last_error=None))
+    conn.execute(sa.update(t.delivery).where(*mine).values(last_error=None, answer=None))
+    asking = sa.select(t.erasure.c.delivery_id).where(
+        t.erasure.c.organisation_id == installation.organisation_id,
+        t.erasure.c.installation_id == installation.id,
+        t.erasure.c.delivery_id.is_not(None),
+    )
     conn.execute(
         sa.update(t.delivery)
-        .where(*mine, t.delivery.c.state == "waiting")
+        .where(*mine, t.delivery.c.state == "waiting", t.delivery.c.id.not_in(asking))
         .values(state="skipped", done_at=now, leased_until=None)
     )

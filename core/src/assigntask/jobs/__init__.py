@@ -1,1 +1,1 @@
-"""The loop that calls wake-ups, and knows nothing of what they do; and the jobs that apps give themselves."""
+"""What calls wake-ups, in one process or several, and knows nothing of what they do; and the jobs of apps."""

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from .engine import STOP_WITHIN, Line, Wakeup
+
 JITTER = 0.1
-STOP_WITHIN = 10.0
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Wakeup:
-    """`run` is safe to repeat: it looks what is due and does that. `every` in seconds."""
-
-    name: str
-    every: float
-    run: Callable[[], Awaitable[object]]
-
-
 class Loop:
-    """Runs each wake-up one at a time; different ones beside each other. An error ends only that run."""
+    """The engine of a host that is one process.
+
+    Runs each wake-up one at a time; different ones beside each other. An error ends only that run.
+    """
 
     def __init__(self, wakeups: Sequence[Wakeup], *, stop_within: float = STOP_WITHIN) -> None:
         self._wakeups = {wakeup.name: wakeup for wakeup in wakeups}
@@ -39,7 +33,7 @@ class Loop:
         self._stop_within = stop_within
 
     async def __aenter__(self) -> Self:
-        self.start()
+        await self.start()
         return self
 
     async def __aexit__(
@@ -47,15 +41,18 @@ class Loop:
     ) -> None:
         await self.stop()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Every wake-up runs once at once: what was due before a restart is due now."""
         if not self._tasks:
             for wakeup in self._wakeups.values():
                 self._due[wakeup.name].set()
                 self._tasks.append(asyncio.create_task(self._serve(wakeup), name=f"wakeup-{wakeup.name}"))
 
-    def wake(self, name: str) -> None:
-        """Runs it as soon as it is free, once, however often it was asked. To be called in the event loop."""
+    def wake(self, name: str, lines: Collection[Line] = ()) -> None:
+        """Runs it as soon as it is free, once, however often it was asked. To be called in the event loop.
+
+        `lines` say nothing new here: what is due is found by looking.
+        """
         self._due[name].set()
 
     async def stop(self) -> None:
@@ -83,7 +80,7 @@ class Loop:
                 if _cancelled():
                     raise
                 code = getattr(error, "code", None)
-                log.warning("wakeup_failed", name=wakeup.name, error=type(error).__name__, code=code)
+                log.warning("wakeup_failed", wakeup=wakeup.name, error=type(error).__name__, code=code)
 
 
 def _cancelled() -> bool:

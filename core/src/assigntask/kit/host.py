@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from assigntask.app import Platform
 from assigntask.db import tables as t
+from assigntask.db.ids import new_id
 from assigntask.errors import HostError
 from assigntask.grants import grants
 from assigntask.grants.grant import Actor, Grant
@@ -21,6 +22,7 @@ from assigntask.installations import admission, installations
 from assigntask.installations.installations import Installation
 from assigntask.people import doers, people
 from assigntask.people.facts import Doer, OrganisationFacts, PersonFacts
+from assigntask.schedules import runs
 from assigntask.tasks import attachments, projects, tasks
 from assigntask.tasks.facts import TaskFacts
 from assigntask_sdk.apps import InstalledApp
@@ -30,7 +32,7 @@ from assigntask_sdk.details import DETAILS, details_of
 from assigntask_sdk.errors import NotFound
 from assigntask_sdk.hooks import Hooks
 from assigntask_sdk.manifest import Manifest
-from assigntask_sdk.records import Due, PersonId, TaskId
+from assigntask_sdk.records import AttachmentId, Due, Job, PersonId, TaskId
 from assigntask_sdk.testing import (
     LedgerEntry,
     PersonUnderTest,
@@ -41,14 +43,14 @@ from assigntask_sdk.testing import (
 )
 
 from . import fields
+from .changes import edit_person, project_named
 from .clock import StandingClock
+from .killing import MANY, Whose, killed_at_every_step
 from .notices import raise_failures, standing
+from .platforms import Opening
 from .witness import Witness
 
 R = TypeVar("R")
-
-MANY = 10_000
-"""Notices for one installation in one drain."""
 
 
 class KitHost:
@@ -63,6 +65,7 @@ class KitHost:
         organisation: OrganisationFacts,
         admin: PersonFacts,
         project_id: str,
+        opening: Opening,
     ) -> None:
         self.platform = platform
         self.organisation_id = organisation.id
@@ -72,6 +75,7 @@ class KitHost:
         self.admin = _person(admin)
         self.installation_id = ""
         self._witness = witness
+        self._opening = opening
 
     async def install(
         self, without: Collection[str], projects: Collection[str], settings: Mapping[str, Any], beside: Collection[str]
@@ -121,6 +125,15 @@ class KitHost:
         )
         return _person(added)
 
+    async def edit_person(
+        self, person: PersonUnderTest, *, by: PersonUnderTest | None = None, **changes: Any
+    ) -> PersonUnderTest:
+        await edit_person(self.platform, await self.doer(by), person.id, changes)
+        return _person(await self.platform.db.read(people.get, self.organisation_id, person.id))
+
+    async def leave(self, person: PersonUnderTest) -> None:
+        await self.platform.people.leave(await self.doer(), person.id)
+
     async def create_task(
         self,
         summary: str,
@@ -148,7 +161,7 @@ class KitHost:
         db, organisation_id = self.platform.db, self.organisation_id
         project_id = self.project_id
         if project is not None:
-            project_id = await db.write(projects.ensure, organisation_id, project, now=self.clock.now())
+            project_id = await project_named(self.platform, await self.doer(), project, make=True)
         changes = await db.write(fields.ready, organisation_id, project_id, given)
         doer = await self.doer(by)
         created = await self.platform.tasks.create(doer, project=project_id, summary=summary, changes=changes)
@@ -163,6 +176,20 @@ class KitHost:
 
     async def comment(self, task: TaskUnderTest | TaskId, text: str, *, by: PersonUnderTest | None = None) -> None:
         await self.platform.tasks.comment(await self.doer(by), _id(task), text)
+
+    async def attach(
+        self, task: TaskUnderTest | TaskId, name: str, url: str, *, by: PersonUnderTest | None = None
+    ) -> AttachmentId:
+        return AttachmentId((await self.platform.tasks.attach(await self.doer(by), _id(task), name, url)).id)
+
+    async def detach(self, attachment: AttachmentId, *, by: PersonUnderTest | None = None) -> None:
+        await self.platform.tasks.detach(await self.doer(by), attachment)
+
+    async def edit_project(self, project: str | None = None, **changes: Any) -> None:
+        doer, project_id = await self.doer(), self.project_id
+        if project is not None:
+            project_id = await project_named(self.platform, doer, project)
+        await self.platform.projects.edit(doer, project_id, **changes)
 
     # What the app shows
 
@@ -200,7 +227,28 @@ class KitHost:
     async def settings(self, **values: Any) -> None:
         await self.platform.app_settings.set(await self.doer(), self.app.id, values)
 
-    async def drain(self) -> int:
+    async def drain(self, *, kill_at_every_step: bool = False) -> int:
+        if not kill_at_every_step:
+            return await self._drain()
+        whose = Whose(self.organisation_id, self.installation_id)
+        return await killed_at_every_step(self._opening, self.platform, self._witness, whose, self._drain)
+
+    async def scheduled(self, name: str, *, kill_at_every_step: bool = False) -> None:
+        manifest = await self._manifest()
+        if name not in manifest.schedule:
+            raise NotFound(f"app.toml has no schedule {name!r} under [schedule].")
+        now = self.clock.now()
+        await self.platform.db.write(runs.start, self.organisation_id, self.installation_id, name, now, now)
+        await self.drain(kill_at_every_step=kill_at_every_step)
+
+    async def run_job(
+        self, name: str, args: Any = None, *, key: str | None = None, kill_at_every_step: bool = False
+    ) -> Job:
+        job_id = await self.ctx().jobs.start(name, args, key=key or f"run_job {new_id()}")
+        await self.drain(kill_at_every_step=kill_at_every_step)
+        return await self.ctx().jobs.get(job_id)
+
+    async def _drain(self) -> int:
         db, organisation_id = self.platform.db, self.organisation_id
         before = await db.read(standing, organisation_id)
         self._witness.forget()
@@ -260,8 +308,7 @@ class KitHost:
         ]
 
     async def unread_details(self) -> frozenset[str]:
-        installation = await self._installation()
-        manifest = await self.platform.db.read(admission.manifest_of, self.app.id, installation.version)
+        installation, manifest = await self._installation(), await self._manifest()
         named = frozenset(detail for details in manifest.hooks.values() for detail in details)
         given = frozenset(detail for entry in await self.ledger() for detail in entry.details)
         return (named & details_of(installation.scopes)) - given
@@ -272,6 +319,11 @@ class KitHost:
         opened = {DETAILS[detail].scope for detail in released & details_of(granted)}  # contacts are asked for apart
         powers, refused = self._witness.needs.powers, self._witness.needs.refused
         return ScopesNeeded(frozenset(opened | powers & granted), frozenset(refused | powers - granted))
+
+    async def _manifest(self) -> Manifest:
+        """The accepted one."""
+        version = (await self._installation()).version
+        return await self.platform.db.read(admission.manifest_of, self.app.id, version)
 
     async def _installation(self) -> Installation:
         return await self.platform.db.read(installations.get, self.organisation_id, self.installation_id)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
+from assigntask.stores.plan import chunks
 from assigntask_sdk.context import Ctx
 from assigntask_sdk.details import DETAILS, SCOPES
 from assigntask_sdk.errors import NotShared, Refused
+
+from .steps import Life
 
 POWERS: Mapping[str, str] = {
     "tasks.create": "tasks:write",
@@ -25,7 +29,18 @@ POWERS: Mapping[str, str] = {
 }
 """What each call needs that changes something. What a call gives is in the ledger, detail by detail."""
 
+STORES = frozenset({"storage", "storage.task", "storage.person"})
+EFFECTS = frozenset(
+    POWERS.keys()
+    | {f"{store}.{write}" for store in STORES for write in ("commit", "apply")}
+    | {"problems.report", "problems.clear", "jobs.start", "jobs.progress", "refresh"}
+)
+"""The calls that change something, each of them once or not at all."""
+
 HOOK_POWERS: Mapping[str, str] = {"task_saving": "tasks:guard"}
+
+OUTSIDE_POWERS = frozenset({"deliveries:manage"})
+"""Needed for calls of the API that ctx has not, so a test of hooks can't see whether they are."""
 
 PARTS = frozenset(
     {"tasks", "comments", "people", "projects", "organisation", "departments", "task_types", "checklists"}
@@ -40,8 +55,8 @@ class Needs:
         self.powers: set[str] = set()
         self.refused: set[str] = set()
 
-    def watching(self, ctx: Ctx) -> Ctx:
-        return cast(Ctx, _Watched(ctx, self, ""))
+    def watching(self, ctx: Ctx, life: Life | None = None) -> Ctx:
+        return cast(Ctx, _Watched(ctx, self, "", life))
 
     def asked(self, hook: str) -> None:
         if hook in HOOK_POWERS:
@@ -62,30 +77,47 @@ class Needs:
 
 
 class _Watched:
-    """A ctx, or a part of one called `place`."""
+    """A ctx, or a part of one called `place`. `life`: of a call that may be killed."""
 
-    def __init__(self, target: Any, needs: Needs, place: str) -> None:
-        self._target, self._needs, self._place = target, needs, place
+    def __init__(self, target: Any, needs: Needs, place: str, life: Life | None) -> None:
+        self._target, self._needs, self._place, self._life = target, needs, place, life
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, name)
         if not self._place and name in PARTS:
-            return _Watched(value, self._needs, f"{name}.")
+            return self._part(value, f"{name}.")
         return self._called(f"{self._place}{name}", value) if inspect.isroutine(value) else value
+
+    def _part(self, target: Any, place: str) -> _Watched:
+        return _Watched(target, self._needs, place, self._life)
 
     def _called(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             if name in POWERS:
                 self._needs.powers.add(POWERS[name])
+            if self._life is not None and name in EFFECTS:
+                return self._awaited(self._effect(self._life, name, method, *arguments, **options))
+            if self._life is not None:
+                self._life.check()
             with self._needs.noting():
                 given = method(*arguments, **options)
             if name == "as_person":
-                return _Watched(given, self._needs, "")
+                return self._part(given, "")
+            if name in STORES:
+                return self._part(given, f"{name}.")
             if inspect.isawaitable(given):
                 return self._awaited(given)
             return self._iterated(given) if isinstance(given, AsyncIterator) else given
 
         return call
+
+    async def _effect(self, life: Life, name: str, method: Callable[..., Any], *given: Any, **options: Any) -> Any:
+        if not name.endswith(".apply"):
+            return await life.effect(name, lambda: method(*given, **options))
+        commit: Callable[..., Any] = self._target.commit
+        async for chunk in chunks(*given, **options):  # each is stored by itself, so each may be the last
+            await life.effect(name, partial(commit, *chunk))
+        return None
 
     async def _awaited(self, given: Awaitable[Any]) -> Any:
         with self._needs.noting():

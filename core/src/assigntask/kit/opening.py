@@ -10,8 +10,6 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from assigntask.app import Platform
-from assigntask.installations.directory import Directory
 from assigntask.people import organisations, people
 from assigntask.people.facts import OrganisationFacts, PersonFacts
 from assigntask.settings import Settings
@@ -21,7 +19,8 @@ from assigntask_sdk.hooks import Hooks
 
 from .clock import START, StandingClock
 from .host import KitHost
-from .witness import WatchedRegistry, Witness
+from .platforms import Opening
+from .witness import Witness
 
 BOARD = "Board"
 PATIENCE = 2.0
@@ -48,17 +47,13 @@ async def open_host(
     Raises AppBroken, and what an install raises: Invalid, HostError.
     """
     app.usable()
-    clock, witness = StandingClock(start), Witness()
+    clock, witness, apps = StandingClock(start), Witness(), [app, *beside]
     patient = {name: max(spec.limit, PATIENCE) for name, spec in Hooks.all.items()}
     in_memory = replace(Settings.in_memory(), strict=True, hook_limits={**patient, **(limits or {})})
-    async with Platform.open(
-        in_memory,
-        clock=clock.now,
-        directory=Directory(lambda: [app, *beside]),
-        registry=lambda find: WatchedRegistry(find, witness),
-    ) as platform:
+    opening = Opening(in_memory, apps, clock.now)
+    async with opening.opened(witness) as platform:
         organisation, admin, project = await platform.db.write(_begin, clock.now())
-        host = KitHost(platform, app, witness, clock, organisation, admin, project)
+        host = KitHost(platform, app, witness, clock, organisation, admin, project, opening)
         await host.install(without, projects, settings or {}, [other.id for other in beside])
         yield host
 

@@ -9,8 +9,10 @@ from typing import Any
 from assigntask.hooks.registry import Registry
 from assigntask_sdk.apps import Hook, InstalledApp
 from assigntask_sdk.context import Ctx
+from assigntask_sdk.hooks import Hooks
 
 from .needing import Needs
+from .steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Witness:
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self.needs = Needs()
+        self.steps: Steps | None = None  # where calls are to be killed, or their steps counted
 
     def forget(self) -> None:
         self._calls.clear()
@@ -44,9 +47,12 @@ class Witness:
     def watching(self, app_id: str, hook: str, function: Hook) -> Hook:
         async def watched(ctx: Ctx, ask: Any) -> Any:
             self.needs.asked(hook)
+            life = self.steps.begin() if self.steps is not None and Hooks.all[hook].notice else None
             try:
                 with self.needs.noting():
-                    answer = await function(self.needs.watching(ctx), ask)
+                    answer = await function(self.needs.watching(ctx, life), ask)
+                if life is not None:
+                    life.check()  # it may have caught even that
             except Exception as error:
                 self._calls.append(Call(app_id, hook, raised=error))
                 raise

@@ -192,6 +192,12 @@ class KeyRing:
         _create(self._directory, purpose, max(numbers, default=0) + 1, taken)
         return self.ids(purpose)[0]
 
+    def check(self) -> None:
+        """Read all of them again. Raises what `open` raises."""
+        self._load()
+        for purpose in Purpose:
+            self._loaded(purpose)
+
     def ids(self, purpose: Purpose) -> tuple[str, ...]:
         """Return the keys' ids as 8 hexadecimal digits, the current one first. They are no secret."""
         return tuple(key.id.hex() for key in self._all(purpose))

@@ -108,6 +108,16 @@ class SubjectKeys:
         with self._lock, self._engine.connect() as conn:
             return sorted(conn.execute(query).scalars())
 
+    def wrapped(self) -> dict[str, bytes | None]:
+        """All keys as they are kept, None where one was destroyed: for a copy of this store."""
+        with self._lock, self._engine.connect() as conn:
+            return {row.subject_id: row.wrapped for row in conn.execute(sa.select(_subject_key))}
+
+    def take(self, subject_id: str, wrapped: bytes | None) -> None:
+        """Keeps a key that a store with the same key ring had wrapped. One that is there stays as it is."""
+        with self._lock:
+            self._insert(subject_id, wrapped)
+
     def _erase(self, subject_id: str) -> bool:
         with self._engine.begin() as conn:
             changed = conn.execute(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from assigntask.errors import HostError
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import Actor
 
 BearerKind = Literal["installation", "person", "call"]
@@ -18,7 +19,7 @@ class Bearer:
 
     `actor` has the role of now. `scopes` is what the token is narrowed to; None: all that the grant has.
     `expires_at` is aware, in UTC. `goodbye`: a call's token in a notice of leaving, where ctx leads to the app's
-    own storage, problems and log only.
+    own storage, problems and log only. `fence`: a call's token in a notice is good for writing while that stands.
     """
 
     organisation_id: str
@@ -30,6 +31,7 @@ class Bearer:
     expires_at: datetime
     dpop_thumbprint: str | None
     goodbye: bool = False
+    fence: Fence | None = None
 
 
 class InvalidToken(HostError):

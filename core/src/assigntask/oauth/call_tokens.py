@@ -1,6 +1,6 @@
 """Tokens of one hook call to a remote app: sealed, not stored, and gone with the call.
 
-Text: `ct_` and base64url of 01 ‖ nonce (12) ‖ AES-256-GCM with its tag over a JSON array. Sealed and not merely
+Text: `ct_` and base64url of 02 ‖ nonce (12) ‖ AES-256-GCM with its tag over a JSON array. Sealed and not merely
 signed, because the host's own ids are in it, and a remote app knows people by its pairwise ids alone.
 """
 
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from assigntask.events.fences import Fence
 from assigntask.grants.grant import ActorKind
 from assigntask.oauth.bearer import InvalidToken
 
@@ -23,14 +24,14 @@ PREFIX = "ct_"
 KEY_USE = "call tokens"
 """What `KeyRing.derived` is asked for."""
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
 _NONCE_BYTES = 12
 _LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class CallToken:
-    """`expires_at` is aware, in UTC, in whole seconds."""
+    """`expires_at` is aware, in UTC, in whole seconds. `fence`: of the delivery that is told; a question has none."""
 
     organisation_id: str
     installation_id: str
@@ -39,6 +40,7 @@ class CallToken:
     person_id: str | None
     goodbye: bool
     expires_at: datetime
+    fence: Fence | None = None
 
 
 def mint(
@@ -51,10 +53,12 @@ def mint(
     person_id: str | None,
     goodbye: bool,
     expires_at: datetime,
+    fence: Fence | None = None,
 ) -> str:
     """`keys` are `KeyRing.derived(KEY_USE)`; the first one seals. A part of a second counts as a whole one."""
     until = -int(-expires_at.timestamp() // 1)
-    said = [organisation_id, installation_id, credential, actor_kind, person_id, goodbye, until]
+    turn = None if fence is None else [fence.delivery_id, fence.leased_until.isoformat()]
+    said = [organisation_id, installation_id, credential, actor_kind, person_id, goodbye, until, turn]
     nonce = os.urandom(_NONCE_BYTES)
     sealed = AESGCM(keys[0]).encrypt(nonce, json.dumps(said, separators=(",", ":")).encode(), _VERSION)
     return PREFIX + urlsafe_b64encode(_VERSION + nonce + sealed).decode().rstrip("=")
@@ -78,7 +82,10 @@ def read(keys: Sequence[bytes], text: str) -> CallToken:
             said = json.loads(AESGCM(key).decrypt(nonce, sealed, _VERSION))
         except (InvalidTag, ValueError):
             continue
-        organisation_id, installation_id, credential, actor_kind, person_id, goodbye, until = said
+        organisation_id, installation_id, credential, actor_kind, person_id, goodbye, until, turn = said
         expires_at = datetime.fromtimestamp(until, UTC)
-        return CallToken(organisation_id, installation_id, credential, actor_kind, person_id, goodbye, expires_at)
+        fence = None if turn is None else Fence(organisation_id, turn[0], datetime.fromisoformat(turn[1]))
+        return CallToken(
+            organisation_id, installation_id, credential, actor_kind, person_id, goodbye, expires_at, fence
+        )
     raise InvalidToken

@@ -12,6 +12,7 @@ from assigntask.db.database import Database
 from assigntask.errors import HostError
 from assigntask.grants.grants import Grants
 from assigntask.ledger.keys import KeyRing
+from assigntask.metrics.meter import SILENT, Meter
 from assigntask.oauth import assertions, clients, dpop, metadata, revoking
 from assigntask.oauth.assertions import Assertion, AssertionRefused
 from assigntask.oauth.bearer import InvalidToken
@@ -50,8 +51,10 @@ class OAuthServer:
         fetch: Fetch,
         url: Callable[[], str] | None = None,
         documents: MetadataDocuments | None = None,
+        meter: Meter = SILENT,
     ) -> None:
         self._db = db
+        self._meter = meter
         self._keys = keys
         self._clock = clock
         self._settings = settings
@@ -75,8 +78,11 @@ class OAuthServer:
             return Answer.of(error)
         asked = Request(self.url + metadata.TOKEN, request.parameters)
         # Nobody waits for the row that this grant inserts; the others hold rows until the end.
-        alone = request.parameters.get("grant_type") != "client_credentials"
-        return await self._run(verified, lambda _: self._core.answer(asked), alone=alone)
+        kind = request.parameters.get("grant_type", "")
+        answer = await self._run(verified, lambda _: self._core.answer(asked), alone=kind != "client_credentials")
+        if answer.status == 200:
+            self._meter.gave_token(kind)
+        return answer
 
     async def revoke(self, request: TokenRequest) -> Answer:
         """RFC 7009. An unknown token, and an unknown hint of its type, are answered as any other."""

@@ -90,6 +90,7 @@ class Tokens:
             expires_at=call.expires_at,
             dpop_thumbprint=None,
             goodbye=call.goodbye,
+            fence=call.fence,
         )
         return _Known(epoch, bearer)
 

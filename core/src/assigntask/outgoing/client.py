@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -26,6 +27,9 @@ CONNECTIONS = 100
 PER_HOST = 20
 LIMIT_BYTES = 256 * 1024
 TIMEOUT_SECONDS = 10.0
+EXCUSE_BYTES = 2 * 1024
+"""Of an answer that is no success nobody reads more than its first words."""
+EXCUSE_SECONDS = 2.0
 KEPT_SECONDS = 4.0
 """How long an idle connection is kept: less than servers keep theirs, so that we don't ask down a closed one."""
 _CHUNK = 64 * 1024
@@ -37,7 +41,7 @@ MakeSocket = Callable[[Any], socket.socket]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What was answered. `headers` by lower-case name."""
+    """What was answered. `headers` by lower-case name. Where `status` is 300 or more, `body` is its beginning."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,7 +61,8 @@ class Outgoing:
 
     `allow`: networks that may be reached although they are not public. `resolver` and `make_socket` stand in for the
     system's in tests. Errors are HostError `outgoing_refused`, `outgoing_failed`, `outgoing_timeout`,
-    `outgoing_too_large`; none repeats what was sent or answered.
+    `outgoing_too_large`; none repeats what was sent or answered. The fact `connected` of `outgoing_failed` says whether
+    anything may have been sent, the fact `status` of `outgoing_too_large` what the answer began with.
     """
 
     def __init__(
@@ -141,7 +146,8 @@ class Outgoing:
             if denied is not None:
                 raise self._refusal(asked, denied.address, denied.what) from None
             # The causes may hold the whole address, and with it what is secret in it.
-            raise _failed(asked, f"the connection failed ({type(error).__name__})") from None
+            connected = isinstance(error, aiohttp.ClientError) and not isinstance(error, aiohttp.ClientConnectorError)
+            raise _failed(asked, f"the connection failed ({type(error).__name__})", connected) from None
 
     def _session(self, plain: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(plain)
@@ -212,7 +218,11 @@ class _Resolver(AbstractResolver):
 
 
 async def _read(answer: aiohttp.ClientResponse, asked: Target, limit_bytes: int) -> Fetched:
-    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+    compressed = answer.headers.get("Content-Encoding", "identity").lower() != "identity"
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if answer.status >= 300:
+        return Fetched(answer.status, headers, b"" if compressed else await _beginning(answer))
+    if compressed:
         raise _failed(asked, "it answered compressed, which it was not asked to")
     body = bytearray()
     async for chunk in answer.content.iter_chunked(_CHUNK):
@@ -220,13 +230,30 @@ async def _read(answer: aiohttp.ClientResponse, asked: Target, limit_bytes: int)
         if len(body) > limit_bytes:
             answer.close()
             raise HostError(
-                "outgoing_too_large", f"{asked.host} answered more than {limit_bytes} bytes.", host=asked.host
+                "outgoing_too_large",
+                f"{asked.host} answered more than {limit_bytes} bytes.",
+                host=asked.host,
+                status=answer.status,
             )
-    return Fetched(answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
+    return Fetched(answer.status, headers, bytes(body))
 
 
-def _failed(asked: Target, why: str) -> HostError:
-    return HostError("outgoing_failed", f"{asked.host} can't be asked: {why}.", host=asked.host)
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """The status is what counts: where the body ends too early, or does not end, what came of it will do."""
+    body = bytearray()
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(EXCUSE_SECONDS):
+            async for chunk in answer.content.iter_chunked(EXCUSE_BYTES):
+                body += chunk
+                if len(body) >= EXCUSE_BYTES:
+                    break
+    if not answer.content.at_eof():
+        answer.close()
+    return bytes(body[:EXCUSE_BYTES])
+
+
+def _failed(asked: Target, why: str, connected: bool = True) -> HostError:
+    return HostError("outgoing_failed", f"{asked.host} can't be asked: {why}.", host=asked.host, connected=connected)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -7,6 +7,8 @@ stays forgotten: their things come in without an author.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.engine import Connection
 
 from assigntask.events.events import Event, record
@@ -48,10 +50,12 @@ def finish(conn: Connection, ground: Ground, prepared: Prepared, total: Step, by
             record_kind="project",
             record_id=prepared.project_id,
             at=ground.now,
+            changed=_changed(total, finished=bool(finished)),
             facts=dict(+total.stored),
             by_person_id=by_person_id,
         )
-        record(conn, ground.organisation_id, event, hook=None)
+        # The board is told once, and none of its tasks and people: an app that wants them reads them.
+        record(conn, ground.organisation_id, event, hook="project_changed" if event.changed else None)
     if not finished:
         ground.sources.remember(conn, "import", {ground.named(): prepared.project_id})
     left_out = (
@@ -59,6 +63,13 @@ def finish(conn: Connection, ground: Ground, prepared: Prepared, total: Step, by
         *(outside.LeftOut(what, count, WHY[what], ()) for what, count in (+total.left_out).items()),
     )
     return ImportReport(prepared.project_id, dict(+total.stored), dict(+total.known), left_out)
+
+
+def _changed(total: Step, *, finished: bool) -> Sequence[str]:
+    """The fields of the project that are new: all of one that was not told of yet."""
+    if not finished:
+        return projects.FIELDS
+    return ("statuses",) if total.stored["statuses"] else ()
 
 
 def _people(conn: Connection, ground: Ground, step: Step) -> dict[str, str | None]:

@@ -25,6 +25,8 @@ NAME_LIMIT = 20_000  # as long as other trackers allow
 STEP = 65536.0
 """Between the positions of neighbours, so that something can be put between them for a long time."""
 
+FIELDS = ("name", "description", "archived", "statuses")
+
 DEFAULT_STATUSES = (("To do", False), ("Doing", False), ("Done", True))
 
 
@@ -62,6 +64,34 @@ def create(
     for place, (status, done) in enumerate(statuses, 1):
         add_status(conn, organisation_id, project_id, status, position=place * STEP, done=done)
     return project_id
+
+
+def change(
+    conn: Connection,
+    organisation_id: str,
+    before: ProjectFacts,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    archived: bool | None = None,
+) -> ProjectFacts:
+    """The project with what is given and differs, at a new version; else `before` itself. Raises Invalid.
+
+    Call it with the organisation's row held, so that `before` is still so.
+    """
+    wanted: dict[str, Any] = {}
+    if name is not None:
+        wanted["name"] = checked("project", name, limit=NAME_LIMIT)
+    if description is not None:
+        wanted["description"] = checked("description", description, limit=DESCRIPTION_LIMIT, empty=True)
+    if archived is not None:
+        wanted["archived"] = archived
+    values = {field: value for field, value in wanted.items() if getattr(before, field) != value}
+    if not values:
+        return before
+    mine = (t.project.c.organisation_id == organisation_id, t.project.c.id == before.id)
+    conn.execute(sa.update(t.project).where(*mine).values(version=t.project.c.version + 1, **values))
+    return get(conn, organisation_id, before.id)
 
 
 def ensure(conn: Connection, organisation_id: str, name: str, *, now: dt.datetime) -> str:
@@ -102,6 +132,16 @@ def add_status(
     mine = (t.project.c.organisation_id == organisation_id, t.project.c.id == project_id)
     conn.execute(sa.update(t.project).where(*mine).values(version=t.project.c.version + 1))
     return status_id
+
+
+def behind(conn: Connection, organisation_id: str, project_id: str) -> float:
+    """The position behind all statuses that there are."""
+    last = conn.execute(
+        sa.select(sa.func.max(t.status.c.position)).where(
+            t.status.c.organisation_id == organisation_id, t.status.c.project_id == project_id
+        )
+    ).scalar_one()
+    return float(last or 0) + STEP
 
 
 def add_label(conn: Connection, organisation_id: str, project_id: str, name: str, *, colour: str | None) -> str:

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assigntask.api.services import BASE as API
+from assigntask.metrics.routes import name_route
 from assigntask.oauth.endpoints import FormEndpoint
 from assigntask.oauth.metadata import AUTHORIZE, RESOURCE_PATH, SERVER_PATH
 
@@ -31,6 +32,7 @@ class Front:
         path: str = scope.get("path", "")
         form = self._forms.get(path)
         if form is not None and scope["type"] == "http" and scope["method"] == "POST":
+            name_route(scope, path)
             await form(scope, receive, send)
         elif path.startswith(API) and path[len(API) :][:1] in ("", "/"):
             await self._api({**scope, "root_path": API}, receive, send)
@@ -47,7 +49,7 @@ def _is_form(route: BaseRoute) -> TypeGuard[Route]:
 def _for_programs(path: str) -> bool:
     if path.startswith("/oauth/"):
         return path != AUTHORIZE
-    return path.startswith(("/apps/", SERVER_PATH, RESOURCE_PATH))
+    return path.startswith(("/apps/", "/health/", SERVER_PATH, RESOURCE_PATH))
 
 
 async def _unknown(_: Request, error: Exception) -> Response:

@@ -7,13 +7,16 @@ from typing import Any, Self
 
 import httpx2
 
+from ..deliveries import Health
 from ..records import PersonId, TaskId
 from .access import Auth
 from .address import api_url, segment
 from .attachments import ClientAttachments
 from .calls import Calls, OnWait
+from .deliveries import ClientDeliveries
 from .pages import Progress
 from .people import ClientDepartments, ClientOrganisation, ClientPeople, ClientProjects, ClientTaskTypes
+from .reading import value
 from .retrying import Patience
 from .stores import ClientStorage
 from .tasks import ClientChecklists, ClientComments, ClientTasks
@@ -75,6 +78,7 @@ class Client:
         self.events = ClientEvents(own)
         self.jobs = ClientJobs(own)
         self.settings = ClientSettings(own)
+        self.deliveries = ClientDeliveries(own, progress)
 
     def __repr__(self) -> str:
         return f"Client({self._calls.api!r})"
@@ -105,6 +109,10 @@ class Client:
         """The app's id and version, its state, and the scopes that were granted. It needs no scope."""
         found: dict[str, Any] = await self._calls.get("/installation")
         return found
+
+    async def health(self) -> Health:
+        """How this installation does, in figures and in words. A person's token needs `deliveries:manage`."""
+        return value(Health, await self._calls.with_person(None).get("/health"))
 
     async def refresh(self, task: TaskId) -> None:
         """What this app shows on the task is out of date: the host asks again. Raises NotFound."""

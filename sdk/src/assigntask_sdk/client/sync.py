@@ -16,6 +16,7 @@ from .attachments import ClientAttachments
 from .blocking import Blocking, BlockingPart, Iterating, Portal
 from .calls import OnWait
 from .client import TIMEOUT, Client
+from .deliveries import ClientDeliveries
 from .pages import Progress
 from .people import ClientDepartments, ClientOrganisation, ClientPeople, ClientProjects, ClientTaskTypes
 from .retrying import Patience
@@ -130,6 +131,13 @@ class SyncSettings(BlockingPart[ClientSettings]):
     get = Blocking(ClientSettings.get)
 
 
+class SyncDeliveries(BlockingPart[ClientDeliveries]):
+    list = Iterating(ClientDeliveries.list)
+    get = Blocking(ClientDeliveries.get)
+    replay = Blocking(ClientDeliveries.replay)
+    replay_since = Blocking(ClientDeliveries.replay_since)
+
+
 class SyncClient(BlockingPart[Client]):
     """`Client`, blocking. It may be used by several threads at once; `with` or `close` ends it.
 
@@ -177,8 +185,10 @@ class SyncClient(BlockingPart[Client]):
         self.events = SyncEvents(client.events, portal)
         self.jobs = SyncJobs(client.jobs, portal)
         self.settings = SyncSettings(client.settings, portal)
+        self.deliveries = SyncDeliveries(client.deliveries, portal)
 
     installation = Blocking(Client.installation)
+    health = Blocking(Client.health)
     refresh = Blocking(Client.refresh)
 
     def __repr__(self) -> str:

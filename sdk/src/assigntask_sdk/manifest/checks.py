@@ -17,16 +17,17 @@ from pydantic_core import ErrorDetails
 
 from ..details import DETAILS, SCOPES, STREAMED, nearest
 from ..hooks import Hooks
+from .cron import why_not
 from .lines import KeyPath
 from .model import Manifest, Setting
 from .words import ADVICE, EXAMPLES, KEYS
 
-LATER_KEYS = frozenset({"accounts", "schedule", "attach", "suggest", "pages"})
+LATER_KEYS = frozenset({"accounts", "attach", "suggest", "pages"})
 LATER_SCOPES = frozenset({"access:limit", "notices:send", "accounts:token"})
 LATER_HOOKS = frozenset(
     {
         "form_submitted", "attachment_search", "attachment_preview", "content", "people_suggested", "access_rules",
-        "sync", "scheduled", "page", "incoming", "account_changed",
+        "sync", "page", "incoming", "account_changed",
     }
 )  # fmt: skip
 MAX_FINDINGS = 100  # finding the nearest name takes time, and nobody reads more
@@ -42,7 +43,8 @@ class Finding:
 
 def findings(raw: Mapping[str, Any]) -> list[Finding]:
     """Everything that is wrong, each thing once; of more than a hundred things the first hundred."""
-    checks = chain(_structure(raw), _scopes(raw), _hooks(raw), _contacts(raw), _oauth(raw), _settings(raw))
+    parts = (_structure, _scopes, _hooks, _contacts, _oauth, _settings, _schedule)
+    checks = chain.from_iterable(part(raw) for part in parts)
     found = islice(checks, MAX_FINDINGS)
     return list({(finding.code, finding.path, finding.message): finding for finding in found}.values())
 
@@ -102,7 +104,7 @@ def _from_pydantic(detail: ErrorDetails) -> Finding | None:
 
 def _pattern(path: KeyPath) -> KeyPath:
     """The path with names that the vendor chooses as `*`."""
-    free = {"settings": 1, "person_settings": 1, "hooks": 1, "contacts": 1, "scopes": 2}.get(path[0])
+    free = {"settings": 1, "person_settings": 1, "schedule": 1, "hooks": 1, "contacts": 1, "scopes": 2}.get(path[0])
     return tuple("*" if index == free else part for index, part in enumerate(path))
 
 
@@ -221,3 +223,20 @@ def _settings(raw: Mapping[str, Any]) -> Iterator[Finding]:
             elif (why_not := setting.why_not(setting.default)) is not None:
                 message = f'{_shown(setting.default)} does not go with type = "{setting.type}": {why_not}'
                 yield Finding("manifest_value", (*path, "default"), message)
+
+
+def _schedule(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    schedule, hooks = _table(raw, "schedule"), _table(raw, "hooks")
+    for name, written in schedule.items():
+        path = ("schedule", name)
+        if not SETTING_NAME.fullmatch(name):
+            message = "a schedule's name has small letters, digits and underscores, at most 40, and a letter first"
+            yield Finding("manifest_value", path, message)
+        if isinstance(written, str) and (why := why_not(written)) is not None:
+            yield Finding("manifest_value", path, f"{_shown(written)} can't be taken: {why}")
+    if schedule and "scheduled" not in hooks:
+        message = "nothing is called for it: write scheduled = [] under [hooks], and the hook of that name"
+        yield Finding("manifest_missing", ("schedule",), message)
+    elif "scheduled" in hooks and not schedule:
+        message = 'is never called: write when under [schedule], for example weekly = "30 6 * * mon"'
+        yield Finding("manifest_missing", ("hooks", "scheduled"), message)

@@ -155,6 +155,8 @@ class Manifest(_Part):
     oauth: OAuth | None = None
     retention_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 30
     on_failure: Literal["allow", "refuse"] = "allow"
+    in_order: StrictBool = True
+    schedule: Annotated[Mapping[str, Annotated[str, _words(100)]], Field(max_length=20)] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:

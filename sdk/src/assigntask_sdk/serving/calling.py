@@ -18,7 +18,7 @@ from ..apps import Hook, InstalledApp
 from ..apps.traces import place_in
 from ..context import Ctx
 from ..hooks import Hooks, HookSpec
-from ..webhooks import TOLERANCE, WebhookRefused, secret_from_text, verify
+from ..webhooks import TOLERANCE, WebhookRefused, fingerprint, secret_from_text, verify
 from ..wire import INSTALLATION, HookBody
 from .answering import Ended, answer
 from .keys import Clock
@@ -26,6 +26,8 @@ from .reply import Refusal, Reply
 from .store import Kept, Store
 
 GOODBYE = "uninstalling"
+FAREWELLS = (GOODBYE, "person_forgotten")
+"""What a host may still ask of an app that is uninstalled there: to erase."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +53,11 @@ class Calling:
         """200 and a HookAnswer, also for what the app raised. Raises Refusal for what never reached the app."""
         began, now = time.perf_counter(), self.clock()
         kept, message = await self._whose(headers, body, now)
-        if not await self.store.first_use(f"{kept.issuer} {kept.id} {message}", now, now + 2 * TOLERANCE):
-            raise Refusal(
-                409, "webhook_replayed", "This message was acted on already: send each with an id of its own."
-            )
+        if kept.parted and hook not in FAREWELLS:
+            raise Refusal(404, "installation_unknown", "The app was uninstalled there.")
+        sent = f"{kept.issuer} {kept.id} {fingerprint(headers, body)}"
+        if not await self.store.first_use(sent, now, now + 2 * TOLERANCE):
+            raise Refusal(409, "webhook_replayed", "This message was acted on already: sign it anew to send it again.")
         asked = _read(body, kept, hook, message)
         function = self.hooks.get(hook)
         if function is None:
@@ -66,7 +69,7 @@ class Calling:
             ended = await answer(spec, function, ctx, ask, left)
         self._note(kept, asked, ended, began)
         goodbye = hook == GOODBYE and ended.outcome == "answered"
-        return Reply(200, ended.body, after=partial(self._forget, kept) if goodbye else None)
+        return Reply(200, ended.body, after=partial(self._part, kept) if goodbye else None)
 
     async def _whose(self, headers: Mapping[str, str], body: bytes, now: dt.datetime) -> tuple[Kept, str]:
         """The installation whose secret signed the body, and the message's id. Nothing of the body is read."""
@@ -96,8 +99,8 @@ class Calling:
         facts.update(raised=type(ended.error).__name__, place=place_in(ended.error, self.app.directory))
         log.warning("hook_called", **facts, exc_info=ended.error if self.dev else None)
 
-    async def _forget(self, kept: Kept) -> None:
-        await self.store.remove(kept)
+    async def _part(self, kept: Kept) -> None:
+        await self.store.part(kept)
         log.info("credentials_removed", host=kept.issuer, installation=kept.id)
 
 

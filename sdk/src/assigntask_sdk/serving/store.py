@@ -32,7 +32,10 @@ CREATE INDEX seen_until ON seen (until);
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One installation of the app at one host. Secrets are `whsec_` text; moments are seconds since 1970, UTC."""
+    """One installation of the app at one host. Secrets are `whsec_` text; moments are seconds since 1970, UTC.
+
+    After the goodbye there is no client secret, "".
+    """
 
     issuer: str
     id: str
@@ -46,6 +49,11 @@ class Kept:
     previous_secret: str | None = field(repr=False)
     previous_until: float | None
     taken_at: float
+
+    @property
+    def parted(self) -> bool:
+        """Whether the goodbye was said."""
+        return not self.client_secret
 
     def secrets_at(self, now: dt.datetime) -> list[str]:
         """Those that a message may be signed with now."""
@@ -95,9 +103,12 @@ class Store:
         """What is known of the installation is replaced. A secret that was there before becomes the previous one."""
         await self._run(lambda conn: _flushed(conn, _TAKE, astuple(kept)))
 
-    async def remove(self, kept: Kept) -> None:
-        """Only where the secret is still this one: credentials that came meanwhile stay."""
-        query = "DELETE FROM installation WHERE issuer = ? AND id = ? AND secret = ?"
+    async def part(self, kept: Kept) -> None:
+        """The goodbye was said: the client secret goes. By the other one it is known who asks for an erasure later.
+
+        Only where that is still this one: credentials that came meanwhile stay.
+        """
+        query = "UPDATE installation SET client_secret = '' WHERE issuer = ? AND id = ? AND secret = ?"
         await self._run(lambda conn: _flushed(conn, query, (kept.issuer, kept.id, kept.secret)))
 
     async def first_use(self, message: str, now: dt.datetime, until: dt.datetime) -> bool:

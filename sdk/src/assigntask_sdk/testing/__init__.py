@@ -8,6 +8,7 @@ The fixture `host` comes with the SDK and needs no configuration; `Host.open` is
 """
 
 from .host import Host, NoHost
+from .killing import NotResumable
 from .limits import OverLimit, within_limits
 from .needed import ScopesNeeded
 from .protocol import (
@@ -25,6 +26,7 @@ __all__ = [
     "HostUnderTest",
     "LedgerEntry",
     "NoHost",
+    "NotResumable",
     "OverLimit",
     "PersonUnderTest",
     "ReportedProblem",

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from ..apps import InstalledApp
 from ..blocks import Badge, Block, Chart, Table
 from ..context import Ctx
-from ..records import Due, PersonId, TaskId
+from ..records import AttachmentId, Due, Job, PersonId, TaskId
 from .needed import ScopesNeeded
 
 
@@ -93,6 +93,16 @@ class HostUnderTest(Protocol):
         role: Literal["member", "admin"] = "member",
     ) -> PersonUnderTest: ...
 
+    async def edit_person(
+        self, person: PersonUnderTest, *, by: PersonUnderTest | None = None, **changes: Any
+    ) -> PersonUnderTest:
+        """Takes what `person` takes; each change is one notice `person_changed`. Raises Invalid."""
+        ...
+
+    async def leave(self, person: PersonUnderTest) -> None:
+        """The person is no longer active; what they wrote stays."""
+        ...
+
     async def known_as(self, person: PersonUnderTest) -> PersonId | None:
         """The id by which the app knows the person; None where the person is withheld from it."""
         ...
@@ -125,6 +135,27 @@ class HostUnderTest(Protocol):
 
     async def comment(self, task: TaskUnderTest | TaskId, text: str, *, by: PersonUnderTest | None = None) -> None: ...
 
+    async def attach(
+        self, task: TaskUnderTest | TaskId, name: str, url: str, *, by: PersonUnderTest | None = None
+    ) -> AttachmentId:
+        """A link. Raises Invalid."""
+        ...
+
+    async def detach(self, attachment: AttachmentId, *, by: PersonUnderTest | None = None) -> None:
+        """Raises NotFound."""
+        ...
+
+    async def edit_project(
+        self,
+        project: str | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        archived: bool | None = None,
+    ) -> None:
+        """The one of that name; left out: the one in which tasks are made. Raises Invalid, NotFound."""
+        ...
+
     async def badges(
         self, task: TaskUnderTest | TaskId | None = None, *, viewer: PersonUnderTest | None = None
     ) -> dict[TaskId, list[Badge]]:
@@ -150,10 +181,31 @@ class HostUnderTest(Protocol):
         """Sets these settings of the installation. Raises Invalid."""
         ...
 
-    async def drain(self) -> int:
+    async def drain(self, *, kill_at_every_step: bool = False) -> int:
         """Delivers all notices that wait, also those that follow from them; how many there were.
 
-        Raises what a hook raised.
+        With `kill_at_every_step` that is then done over, from the beginning and each time on a copy of this host, once
+        for each step of the hooks' calls: the call is killed right before, or right after, something that it changes
+        through its ctx, and repeated as the host repeats it. Each time as much must come of it as came of the unharmed
+        run, in tasks and what hangs on them, in ctx.storage, jobs and problems. The clock stands still meanwhile.
+
+        Raises what a hook raised, NotResumable.
+        """
+        ...
+
+    async def scheduled(self, name: str, *, kill_at_every_step: bool = False) -> None:
+        """Runs this schedule of app.toml as if it were due now, until it has no more to do, and delivers as `drain`.
+
+        Raises NotFound where app.toml has no such schedule, and what `drain` raises.
+        """
+        ...
+
+    async def run_job(
+        self, name: str, args: Any = None, *, key: str | None = None, kill_at_every_step: bool = False
+    ) -> Job:
+        """Starts a job as the app does, runs it until it has ended, and delivers as `drain`; how it ended.
+
+        Raises Invalid, and what `drain` raises.
         """
         ...
 

@@ -7,6 +7,7 @@ from . import (
     attachments,
     checklists,
     comments,
+    deliveries,
     events,
     files,
     installation,
@@ -31,4 +32,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *jobs.OPERATIONS,
     *problems.OPERATIONS,
+    *deliveries.OPERATIONS,
 )

@@ -1,7 +1,7 @@
 """All tables. `metadata` is what migrations are compared with."""
 
 from .base import metadata
-from .events import delivery, event
+from .events import delivery, erasure, event, schedule
 from .files import file, file_chunk
 from .installations import (
     LIVE,
@@ -66,6 +66,7 @@ __all__ = [
     "delivery",
     "department",
     "enrolment",
+    "erasure",
     "event",
     "file",
     "file_chunk",
@@ -95,6 +96,7 @@ __all__ = [
     "project",
     "remote_app",
     "restriction",
+    "schedule",
     "session",
     "sign_in_link",
     "status",

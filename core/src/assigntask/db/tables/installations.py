@@ -65,6 +65,10 @@ installation = sa.Table(
     sa.Column("uninstalled_at", UtcDateTime),
     sa.Column("wipe_at", UtcDateTime),
     sa.Column("next_position", sa.BigInteger, nullable=False, server_default="1"),  # of its deliveries
+    # Whether a notice waits until the one before it was told; the accepted manifest says so.
+    sa.Column("in_order", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("failing_since", UtcDateTime),  # the first failed delivery since one went well
+    sa.Column("disabled_why", sa.Text),  # a code, where it was not an admin: "failing", "gone"
     sa.CheckConstraint(
         "state IN ('requested', 'declined', 'active', 'disabled', 'uninstalled', 'wiped')", name="state"
     ),

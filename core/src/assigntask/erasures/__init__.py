@@ -1,0 +1,1 @@
+"""Erasures: what was asked of vendors, and what they said to it."""

@@ -1,0 +1,1 @@
+"""Apps' own schedules: when each is due next, and the runs that come of it."""
