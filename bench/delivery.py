@@ -52,7 +52,7 @@ async def _told(name: str, folder: Path, database: str | None, sink: str, sessio
     async with _host(folder, database, sink, [f"app-{number}" for number in range(APPS)]) as place:
         numbers = itertools.count()
         await _change(place, numbers, 1)
-        await _drained(place, APPS)  # they have their credentials from now on
+        await _drained(place, APPS)
         post = _posting(session, sink, await _last_body(session, sink))
         sides = {"ours": _draining(place, numbers), "bare": _sending(post)}
         for side in sides.values():
@@ -214,6 +214,8 @@ async def _host(folder: Path, database: str | None, sink: str, apps: Sequence[st
         for app in apps:
             await place.platform.remotes.add(f"{sink}/{app}")
             await place.platform.installing.install(place.doer, app)
+        while await place.platform.drain():
+            pass  # they have their credentials from now on
         yield place
 
 
