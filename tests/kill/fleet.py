@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
@@ -62,7 +63,7 @@ class Fleet:
         return dt.datetime.fromtimestamp(self.begun + (real - self.begun) * FACTOR, dt.UTC)
 
     @property
-    def secrets(self) -> Any:
+    def secrets(self) -> Path:
         return self.place.folder / "secrets"
 
     @asynccontextmanager
