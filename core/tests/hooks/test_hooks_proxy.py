@@ -10,6 +10,8 @@ import pytest
 
 from assigntask.gate.gate import Slot
 from assigntask.hooks.errors import CallFailed
+from assigntask.hooks.lines import claim
+from assigntask.hooks.notices import LEASE
 from assigntask.hooks.proxy import Callee
 from assigntask.ledger.channel import Channel
 from assigntask_sdk.hooks import Hooks
@@ -94,3 +96,33 @@ async def test_uninstalling_in_the_middle_of_a_hook_ends_what_the_app_can_do(wor
         ("task_changed", "skipped"),
         ("uninstalling", "delivered"),
     ]
+
+
+async def test_the_goodbye_does_not_overtake_what_is_being_told(world: Any) -> None:
+    """Another drain, as in another process, finds nothing to tell meanwhile."""
+    await world.install("listening_app")
+    whose = (world.ids["here"], world.ids["listening_app"])
+    await world.task("wait")
+    drain = asyncio.create_task(world.notices.drain(*whose))
+    while (app := sys.modules.get("listening_app.hooks")) is None:
+        await asyncio.sleep(0.005)
+    assert await asyncio.to_thread(app.reached.wait, 10)
+    await world.leaving.uninstall(world.doer(), "listening-app")
+    assert await world.notices.drain(*whose) == 0
+    assert (await world.lines())[1:] == [("task_changed", "waiting"), ("uninstalling", "waiting")]
+    app.go_on.set()
+    await drain
+    assert (await world.lines())[1:] == [("task_changed", "skipped"), ("uninstalling", "delivered")]
+
+
+async def test_what_nobody_ended_telling_is_skipped_before_the_goodbye(world: Any) -> None:
+    await world.install("listening_app")
+    whose = (world.ids["here"], world.ids["listening_app"])
+    await world.notices.drain(*whose)
+    await world.task("one")
+    assert await world.db.write(claim, *whose, world.clock(), LEASE) is not None  # and whoever did it has died
+    await world.leaving.uninstall(world.doer(), "listening-app")
+    assert await world.notices.drain(*whose) == 0
+    world.later(seconds=LEASE.total_seconds())
+    assert await world.notices.drain(*whose) == 1
+    assert (await world.lines())[1:] == [("task_changed", "skipped"), ("uninstalling", "delivered")]

@@ -29,6 +29,7 @@ _WAITS = (
 # What an app still hears that was disabled, uninstalled, or wiped: whatever else is in its line waits, or is skipped.
 FAREWELLS = ("uninstalling", "person_forgotten")
 NOT_ACTIVE = ("disabled", "uninstalled", "wiped")
+LEFT = ("uninstalled", "wiped")
 
 # The hook of a delivery that is no notice: an app that runs elsewhere is given its credentials.
 CREDENTIALS = "credentials"
@@ -230,12 +231,17 @@ def hurry(conn: Connection, organisation_id: str, installation_id: str, now: dt.
 
 
 def skip_waiting(conn: Connection, organisation_id: str, installation_id: str, now: dt.datetime, *, why: str) -> int:
-    """Empties a line, except for farewells; for an installation that is leaving. Returns how many were skipped."""
+    """Empties a line, except for farewells; for an installation that is leaving. Returns how many were skipped.
+
+    What is being told at this moment stays: the goodbye must not overtake it.
+    """
+    d = t.delivery.c
     query = sa.update(t.delivery).where(
-        t.delivery.c.organisation_id == organisation_id,
-        t.delivery.c.installation_id == installation_id,
-        t.delivery.c.state == WAITING,
-        t.delivery.c.hook.not_in(FAREWELLS),
+        d.organisation_id == organisation_id,
+        d.installation_id == installation_id,
+        d.state == WAITING,
+        d.hook.not_in(FAREWELLS),
+        sa.or_(d.leased_until.is_(None), d.leased_until <= now),
     )
     return conn.execute(query.values(state="skipped", done_at=now, leased_until=None, last_error=why)).rowcount
 

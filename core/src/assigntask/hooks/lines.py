@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from assigntask.db import tables as t
 from assigntask.events import deliveries, events
-from assigntask.events.deliveries import BESIDE, FAREWELLS, JOB, WAITING, Attempted, Delivery
+from assigntask.events.deliveries import BESIDE, FAREWELLS, JOB, LEFT, WAITING, Attempted, Delivery
 from assigntask.jobs import rows as jobs
 
 UPGRADED = "upgraded"
@@ -72,6 +72,7 @@ def take(conn: Connection, line: Line, now: dt.datetime, lease: dt.timedelta) ->
     whose = (line.organisation_id, line.installation_id)
     if _anything_taken(conn, *whose, now):
         return None
+    empty(conn, line, now)
     if line.state == "active" and line.upgrading_from is not None:
         head = _waiting(conn, *whose)
         if head is not None and head.hook in ERASURES:
@@ -85,6 +86,12 @@ def take(conn: Connection, line: Line, now: dt.datetime, lease: dt.timedelta) ->
         return notice
     beside = _due_beside(conn, *whose, now)
     return None if beside is None else _claim(conn, beside, line, now, lease)
+
+
+def empty(conn: Connection, line: Line, now: dt.datetime) -> None:
+    """Of an app that has left: what was being told at that moment, and did not arrive, is not tried again."""
+    if line.state in LEFT:
+        deliveries.skip_waiting(conn, line.organisation_id, line.installation_id, now, why="uninstalled")
 
 
 def wake(conn: Connection, app_id: str, now: dt.datetime) -> None:

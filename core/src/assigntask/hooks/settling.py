@@ -21,6 +21,7 @@ ENTRY = "delivery"
 """The kind of the ledger's entries."""
 
 End = Literal["delivered", "more", "skipped", "later", "put_back", "dead"]
+ENDED: tuple[End, ...] = ("delivered", "skipped", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,11 @@ class Settlement:
 
 def settle(conn: Connection, ledger: Ledger, how: Settlement) -> bool:
     """False: the lease has run out, and what becomes of the delivery is another's to say. What was sent was sent."""
+    delivery = how.delivery
+    line = None if how.end in ENDED else lines.hold(conn, delivery.organisation_id, delivery.installation_id)
     settled = _settled(conn, how)
+    if line is not None:
+        lines.empty(conn, line, how.now)
     if settled:
         if how.failing:
             deliveries.went_wrong(conn, how.delivery, how.now)
